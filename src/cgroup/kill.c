@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Signals to all processes of a container.
+ *
+ * SIGKILL on v2 since 5.14 is one write, which no fork can escape.  Else the processes stand still (freezer) while they
+ * are listed and signalled one by one, so that none is born meanwhile and no pid is given to another.  Without a
+ * freezer rounds are made until there is no new pid.  */
+#include "cgroup/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+enum
+{
+  ROUNDS_MAX = 100,
+  FREEZE_MS = 500, /* processes that do not stop are signalled all the same */
+};
+
+int
+cgroup_signal (int fd, int sig, size_t *ret_count)
+{
+  ARENA_CLEANUP struct arena arena = { 0 };
+  pid_t *pids;
+  size_t count, sent = 0;
+  int r = cgroup_list_pids (&arena, fd, &pids, &count);
+  if (r < 0)
+    return r;
+  for (size_t i = 0; i < count; i++)
+    {
+      if (pids[i] == getpid ())
+        continue;
+      if (kill (pids[i], sig) == 0)
+        sent++;
+      else if (errno != ESRCH)
+        r = -errno;
+    }
+  *ret_count = sent;
+  return r;
+}
+
+/* On hybrid we freeze in v2, but others may have frozen in the v1 freezer, where SIGKILL waits until it is thawed.  */
+static void
+thaw_v1 (struct cgroup *cgroup)
+{
+  int index = cgroup_v1_index (cgroup->host, "freezer");
+  int fd = index < 0 ? -1 : cgroup_dir_fd (cgroup, (size_t) index);
+  if (fd >= 0)
+    fd_write_file_at (fd, "freezer.state", "THAWED");
+}
+
+int
+cgroup_kill (struct cgroup *cgroup, int sig, struct error *err)
+{
+  int core = cgroup_core_index (cgroup->host);
+  if (core < 0 || !cgroup->placed)
+    return 0;
+  const struct cgroup_dir *dir = &cgroup->dirs[core];
+  int fd = cgroup_dir_fd (cgroup, (size_t) core);
+  if (fd == -ENOENT)
+    return 0;
+  if (fd < 0)
+    return error_sys (err, fd, "open cgroup %s", dir->path);
+  if (sig == SIGKILL && dir->hierarchy->v2)
+    thaw_v1 (cgroup);
+  if (sig == SIGKILL && dir->hierarchy->v2 && fd_write_file_at (fd, "cgroup.kill", "1") == 0)
+    return 0;
+
+  bool was_frozen = cgroup_is_frozen (cgroup);
+  bool frozen = !was_frozen && cgroup_freeze (cgroup, true, FREEZE_MS, NULL) == 0;
+  size_t count = 1;
+  int r = 0;
+  for (int round = 0; round < ROUNDS_MAX && count > 0 && r == 0; round++)
+    {
+      r = cgroup_signal (fd, sig, &count);
+      /* What stands still gets its signal once; other signals than SIGKILL are not repeated either.  */
+      if (frozen || was_frozen || sig != SIGKILL)
+        break;
+    }
+  if (frozen || (was_frozen && sig == SIGKILL))
+    {
+      int thawed = cgroup_freeze (cgroup, false, FREEZE_MS, err);
+      if (r == 0 && thawed < 0 && thawed != -ENOENT)
+        return thawed;
+    }
+  return r < 0 && r != -ENOENT && r != -ENODEV ? error_sys (err, r, "signal the processes of %s", dir->path) : 0;
+}
