@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* kill: a signal to the first process, or to all.  Takes no lock, so that it gets through while another command
+ * hangs.  */
+#include <errno.h>
+#include <signal.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/syscalls.h"
+#include "cgroup/cgroup.h"
+#include "container/container.h"
+#include "container/state.h"
+#include "container/store.h"
+
+enum
+{
+  THAW_TIMEOUT_MS = 5000
+};
+
+/* In a frozen cgroup of version 1 a killed process only dies once it is thawed; version 2 needs no help.  */
+static int
+let_die (struct cgroup *cgroup, struct error *err)
+{
+  if (cgroup_directory (cgroup, "freezer") == NULL || !cgroup_is_frozen (cgroup))
+    return 0;
+  return cgroup_freeze (cgroup, false, THAW_TIMEOUT_MS, err);
+}
+
+/* PIDFD is of the first process, or -1; CGROUP may be NULL.  */
+static int
+send (const struct container_state *state, struct cgroup *cgroup, int pidfd, int sig, bool all, struct error *err)
+{
+  if (all && cgroup != NULL)
+    return cgroup_kill (cgroup, sig, err);
+  if (pidfd < 0)
+    return 0;
+  if (sys_pidfd_send_signal (pidfd, sig, NULL, 0) < 0)
+    {
+      if (errno == ESRCH)
+        return error_set (err, ESRCH, "container not running");
+      return error_sys (err, errno, "send signal %d to process %d", sig, (int) state->pid);
+    }
+  return sig == SIGKILL && cgroup != NULL ? let_die (cgroup, err) : 0;
+}
+
+int
+container_kill (const struct thole *thole, const char *id, int sig, bool all, struct error *err)
+{
+  ARENA_CLEANUP struct arena arena = { 0 };
+  STORE_CLEANUP struct store store = STORE_INIT;
+  STORE_ENTRY_CLEANUP struct store_entry entry = STORE_ENTRY_INIT;
+  FD_CLEANUP int pidfd = -1;
+  struct container_state state;
+  bool created;
+  int r;
+  if ((r = store_open (thole->root, false, true, &store, err)) < 0 || (r = store_find (&store, id, &entry, err)) < 0
+      || (r = state_read (&arena, &entry, &state, &created, err)) < 0
+      || (r = state_open_process (&state, &pidfd, err)) < 0)
+    return r;
+
+  /* What a stopped container left running is found by its cgroup.  */
+  if ((pidfd < 0 || !created) && !all)
+    return error_set (err, ESRCH, "container not running");
+
+  struct cgroup *cgroup = NULL;
+  if (all || sig == SIGKILL)
+    r = container_cgroup (&arena, &state, &cgroup, err);
+  if (r == 0)
+    r = send (&state, cgroup, pidfd, sig, all, err);
+  cgroup_close (cgroup);
+  return r;
+}
