@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""--systemd-cgroup on the real systemd, the system's and a lingering user's; integration/test_systemd_bus.py has it with
+a stand-in, and what goes wrong."""
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import host
+
+pytestmark = pytest.mark.skipif(not Path("/run/systemd/system").is_dir() or not host.PURE_V2,
+                                reason="needs systemd as pid 1 and cgroup v2 alone: tests/vm")
+
+ROOT = Path("/sys/fs/cgroup")
+LIMITS = {"memory": {"limit": 64 << 20, "reservation": 32 << 20}, "pids": {"limit": 40},
+          "cpu": {"shares": 512, "quota": 20000, "period": 50000, "cpus": "0"}}
+PROPERTIES = {"MemoryMax": str(64 << 20), "MemoryLow": str(32 << 20), "TasksMax": "40", "CPUWeight": "59",
+              "CPUQuotaPerSecUSec": "400ms", "CPUQuotaPeriodUSec": "50ms", "AllowedCPUs": "0"}
+FILES = {"memory.max": str(64 << 20), "memory.low": str(32 << 20), "pids.max": "40", "cpu.weight": "59",
+         "cpu.max": "20000 50000", "cpuset.cpus": "0"}
+
+
+def systemctl(*words, check=True):
+    return subprocess.run(["systemctl", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=30 * host.SLOWNESS, check=check).stdout
+
+
+def show(unit, *names):
+    lines = systemctl("show", "-p", ",".join(names), unit).splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def files(place):
+    return {name: (place / name).read_text().strip() for name in FILES}
+
+
+def assert_gone(unit, place):
+    assert show(unit, "ActiveState") == {"ActiveState": "inactive"}
+    assert not place.exists()
+    assert unit not in systemctl("list-units", "--all", "--plain", "--no-legend")
+
+
+@pytest.fixture
+def scope(box):
+    """The scope's name; the box is to be in it."""
+    box.globals = ["--systemd-cgroup"]
+    box.linux["cgroupsPath"] = f"machine-thole.slice:test:{box.id}"
+    box.cgroup = f"/machine.slice/machine-thole.slice/test-{box.id}.scope"
+    return f"test-{box.id}.scope"
+
+
+def test_scope(box, scope):
+    """Limits as properties and in the files, before and after systemd has read everything anew; gone at the end."""
+    box.linux["resources"] |= LIMITS
+    box.set_probe("pause")
+    box.create()
+    place = Path(f"{ROOT}{box.cgroup}")
+    assert box.pid in box.cgroup_procs()
+    assert show(scope, "ControlGroup", "Slice", "Delegate", "ActiveState") == {
+        "ControlGroup": box.cgroup, "Slice": "machine-thole.slice", "Delegate": "yes", "ActiveState": "active"}
+    for _ in range(2):
+        assert show(scope, *PROPERTIES) == PROPERTIES
+        assert files(place) == FILES
+        systemctl("daemon-reload")
+        # A new unit beside it makes systemd go through the slice.
+        subprocess.run(["systemd-run", "--quiet", "--wait", "--slice=machine-thole.slice", "true"], check=True,
+                       timeout=60 * host.SLOWNESS)
+    box.start()
+    box.stop()
+    assert_gone(scope, place)
+
+
+def test_device_rules(box, scope):
+    """Seen from inside, with the rules of the container alone, also after a daemon-reload."""
+    disks = [path.read_text().strip() for path in sorted(Path("/sys/block").glob("*/dev"))
+             if int((path.parent / "size").read_text())]
+    if len(disks) < 2:
+        pytest.skip("fewer than two disks")
+    numbers = [dict(zip(("major", "minor"), map(int, disk.split(":")))) for disk in disks]
+    box.linux["devices"] = [{"path": "/dev/may", "type": "b"} | numbers[0],
+                            {"path": "/dev/must-not", "type": "b"} | numbers[1]]
+    box.resources["devices"] = [{"allow": False, "access": "rwm"},
+                                {"allow": True, "type": "b", "access": "r"} | numbers[0]]
+    fifo = box.rootfs / "again"
+    os.mkfifo(fifo)
+    look = "for d in null may must-not; do (exec 3</dev/$d) 2>/dev/null && echo $d; done; "
+    box.process["args"] = ["/bin/sh", "-c", f"{look} cat /again; {look} true"]
+    running = box.spawn_run()
+    host.until(lambda: running.out.count("\n") == 2 or running.process.poll() is not None, "the first look")
+    assert running.out == "null\nmay\n", running
+    told = systemctl("show", "-p", "DevicePolicy,DeviceAllow", scope)
+    assert "DevicePolicy=strict\n" in told and f"DeviceAllow=/dev/block/{disks[0]} r" in told, told
+    systemctl("daemon-reload")
+    fifo.write_text("again\n")
+    assert running.wait().ok().out.splitlines() == ["null", "may", "again", "null", "may"]
+    assert_gone(scope, Path(f"{ROOT}{box.cgroup}"))
+
+
+def test_annotations(box, scope):
+    box.config["annotations"] = {"org.systemd.property.TimeoutStopSec": "7",
+                                 "org.systemd.property.Description": "'a test'"}
+    box.set_probe("pause")
+    box.create()
+    assert show(scope, "TimeoutStopUSec", "Description") == {"TimeoutStopUSec": "7s", "Description": "a test"}
+    box.delete("--force")
+
+
+def test_property_that_there_is_not(box, scope):
+    """systemd's own words, and nothing is left."""
+    box.config["annotations"] = {"org.systemd.property.NoSuchProperty": "true"}
+    box.try_create().error(f"systemd: StartTransientUnit {scope}:", "NoSuchProperty")
+    box.assert_clean()
+    assert_gone(scope, Path(f"{ROOT}{box.cgroup}"))
+
+
+def test_unit_that_is_there(box, scope):
+    subprocess.run(["systemd-run", "--quiet", "--scope", f"--unit={scope}", "--slice=machine-thole.slice",
+                    "sh", "-c", "sleep 1000 >/dev/null 2>&1 & "], check=True, timeout=60 * host.SLOWNESS)
+    try:
+        result = box.try_create()
+        result.error(f"StartTransientUnit {scope}")
+        assert f"systemctl stop {scope}" in result.err
+        assert show(scope, "ActiveState") == {"ActiveState": "active"}
+    finally:
+        systemctl("stop", scope)
+
+
+def test_killed_for_want_of_memory(box, scope):
+    """A scope that systemd calls failed is none that stays."""
+    box.linux["resources"]["memory"] = {"limit": 16 << 20, "swap": 16 << 20}
+    box.process["args"] = ["/bin/sh", "-c", "x=x; while :; do x=$x$x; done"]
+    assert box.run(timeout=60).status == 128 + 9
+    assert_gone(scope, Path(f"{ROOT}{box.cgroup}"))
+
+
+def test_slice(box):
+    name = f"thole-{box.id.replace('-', '_')}.slice"
+    box.globals = ["--systemd-cgroup"]
+    box.linux["cgroupsPath"] = f"thole.slice::{name}"
+    box.linux["resources"] |= {"pids": {"limit": 40}}
+    box.cgroup = f"/thole.slice/{name}"
+    box.set_probe("pause")
+    box.create()
+    assert box.pid in box.cgroup_procs()
+    assert show(name, "TasksMax", "ActiveState") == {"TasksMax": "40", "ActiveState": "active"}
+    box.start()
+    box.stop()
+    assert_gone(name, Path(f"{ROOT}{box.cgroup}"))
+
+
+def test_subgroup(box, scope):
+    """Controllers can be handed down inside, and the limits stay above."""
+    box.config["annotations"] = {"run.oci.systemd.subgroup": "payload"}
+    box.linux["resources"] |= {"pids": {"limit": 40}}
+    box.set_probe("pause")
+    box.create()
+    place = Path(f"{ROOT}{box.cgroup}")
+    assert (place / "payload/cgroup.procs").read_text() == f"{box.pid}\n"
+    assert "pids" in (place / "payload/cgroup.controllers").read_text().split()
+    assert (place / "pids.max").read_text() == "40\n"
+    systemctl("daemon-reload")
+    assert (place / "payload/cgroup.procs").read_text() == f"{box.pid}\n"
+    box.start()
+    box.stop()
+    assert_gone(scope, place)
+
+
+def test_many_at_once(make_box):
+    """20 created and deleted at once leave no cgroup and no unit."""
+    boxes = [make_box() for _ in range(20)]
+    for box in boxes:
+        box.globals = ["--systemd-cgroup"]
+        box.linux["cgroupsPath"] = f":many:{box.id}"
+        box.without_network()
+        box.set_probe("ids")
+    for running in [box.spawn_run() for box in boxes]:
+        running.wait(60).ok()
+    assert "many-" not in systemctl("list-units", "--all", "--plain", "--no-legend")
+    assert host.cgroups_named("many-") == []
+
+
+# ---- a container that is there ----
+
+
+def update(box, **resources):
+    file = box.dir / "resources.json"
+    file.write_text(json.dumps(resources))
+    return box.call("update", "--resources", file, box.id)
+
+
+@pytest.fixture
+def running(box, scope):
+    box.linux["resources"] |= LIMITS
+    box.process["args"] = ["/bin/sh", "-c", "/bin/busybox sleep 1000 & exec /bin/busybox sleep 1000"]
+    box.create()
+    box.start()
+    host.until(lambda: len(box.cgroup_procs()) == 2, "the second process")
+    return box
+
+
+def test_update(running, scope):
+    """What is named changes in the unit and in the files, which have the exact number, also after a daemon-reload."""
+    update(running, memory={"limit": 96 << 20}, pids={"limit": -1}, cpu={"quota": 33333, "period": 100000}).ok()
+    changed = {"MemoryMax": str(96 << 20), "TasksMax": "infinity", "CPUQuotaPerSecUSec": "340ms",
+               "CPUQuotaPeriodUSec": "100ms"}
+    assert show(scope, *PROPERTIES) == PROPERTIES | changed
+    place = Path(f"{ROOT}{running.cgroup}")
+    assert files(place) == FILES | {"memory.max": str(96 << 20), "pids.max": "max", "cpu.max": "33333 100000"}
+    systemctl("daemon-reload")
+    assert show(scope, *PROPERTIES) == PROPERTIES | changed
+    assert files(place)["memory.max"] == str(96 << 20)
+    running.stop()
+    assert_gone(scope, place)
+
+
+def test_update_that_is_refused(running, scope):
+    """All is as it was, in the unit, and in the files, of which systemd has written some."""
+    result = update(running, memory={"limit": 96 << 20}, pids={"limit": 50}, cpu={"quota": 44444, "cpus": "4000"})
+    result.error("cpu.cpus", "cpuset.cpus")
+    assert "could not" not in result.err
+    assert show(scope, *PROPERTIES) == PROPERTIES
+    assert files(Path(f"{ROOT}{running.cgroup}")) == FILES
+    running.stop()
+
+
+def test_update_that_is_refused_where_there_were_no_limits(box, scope):
+    box.set_probe("pause")
+    box.create()
+    place = Path(f"{ROOT}{box.cgroup}")
+    update(box, memory={"limit": -1}, pids={"limit": -1}, cpu={"quota": -1, "mems": "0"}).ok()  # brings the controllers
+    names = ("MemoryMax", "TasksMax", "CPUQuotaPerSecUSec")
+    before = files(place), show(scope, *names)
+    assert before[1] == dict.fromkeys(names, "infinity")
+    change = {"memory": {"limit": 64 << 20}, "pids": {"limit": 50}, "cpu": {"quota": 44444, "mems": "77"}}
+    result = update(box, **change)
+    result.error("cpuset.mems")
+    assert "could not" not in result.err
+    assert (files(place), show(scope, *names)) == before
+    box.delete("--force")
+
+
+def test_commands(running, scope):
+    """pause, resume, ps, events, exec, kill and delete; systemd finds nothing wrong with any of them."""
+    box = running
+    place = Path(f"{ROOT}{box.cgroup}")
+    box.call("pause", box.id).ok()
+    assert box.status() == "paused"
+    systemctl("daemon-reload")
+    assert box.status() == "paused"
+    box.call("resume", box.id).ok()
+    assert box.status() == "running"
+    pids = json.loads(box.call("ps", "--format", "json", box.id).ok().out)
+    assert sorted(pids) == sorted(box.cgroup_procs())
+    figures = json.loads(box.call("events", "--stats", box.id).ok().out)["data"]
+    assert figures["pids"] == {"current": 2, "limit": 40}
+    assert box.call("exec", box.id, "/bin/cat", "/proc/self/cgroup").ok().out == "0::/\n"
+    assert show(scope, "ActiveState", "TasksCurrent") == {"ActiveState": "active", "TasksCurrent": "2"}
+    box.call("pause", box.id).ok()
+    box.call("kill", "--all", box.id, "KILL").ok()
+    box.wait()
+    box.delete()
+    assert_gone(scope, place)
+
+
+# ---- a user's ----
+
+
+def run_as_root(*argv):
+    subprocess.run(argv, stdin=subprocess.DEVNULL, check=True, timeout=60 * host.SLOWNESS)
+
+
+@pytest.fixture
+def user(box):
+    """A user with a systemd of his own, who is not logged in; what makes a command his."""
+    name = "tholetest"
+    if not shutil.which("loginctl") or not shutil.which("useradd"):
+        pytest.skip("no loginctl or useradd")
+    run_as_root("useradd", "--create-home", name)
+    entry = pwd.getpwnam(name)
+    run_as_root("loginctl", "enable-linger", name)
+    runtime_directory = f"/run/user/{entry.pw_uid}"
+    # The directory is a mount that is made after our own namespace of mounts.
+    host.until(Path(f"/proc/1/root{runtime_directory}/bus").exists, "the user's bus", 60)
+
+    def become():
+        with open("/proc/1/ns/mnt", "rb") as namespace:
+            host.check(host.libc.setns(namespace.fileno(), host.CLONE_NEWNS), "setns")
+        os.setgroups([])
+        os.setgid(entry.pw_gid)
+        os.setuid(entry.pw_uid)
+
+    box.globals, box.environment = ["--systemd-cgroup"], {"XDG_RUNTIME_DIR": runtime_directory}
+    box.before_exec = become
+    box.root.mkdir()
+    os.chown(box.root, entry.pw_uid, entry.pw_gid)
+    box.set_namespace("user")
+    box.linux["uidMappings"] = [{"containerID": 0, "hostID": entry.pw_uid, "size": 1}]
+    box.linux["gidMappings"] = [{"containerID": 0, "hostID": entry.pw_gid, "size": 1}]
+    for mount in box.config["mounts"]:
+        mount["options"] = [option for option in mount.get("options", []) if option != "gid=5"]
+    box.linux["cgroupsPath"] = f":test:{box.id}"
+    base = f"/user.slice/user-{entry.pw_uid}.slice/user@{entry.pw_uid}.service"
+    box.cgroup = f"{base}/user.slice/test-{box.id}.scope"
+    yield box
+    box.before_exec = None
+    run_as_root("loginctl", "disable-linger", name)
+    run_as_root("systemctl", "stop", f"user@{entry.pw_uid}.service", f"user-runtime-dir@{entry.pw_uid}.service")
+    run_as_root("userdel", "--remove", name)
+
+
+def test_users_scope(user):
+    """Rootless, with limits, in the user's own systemd."""
+    box = user
+    box.linux["resources"] |= {"memory": {"limit": 64 << 20}, "pids": {"limit": 40}}
+    box.process["args"] = ["/bin/sh", "-c", "cat /proc/self/cgroup; exec sleep 1000"]
+    running = box.spawn_run()
+    host.until(lambda: running.out.endswith("\n") or running.process.poll() is not None, "the program")
+    assert running.out == "0::/\n", running
+    place = Path(f"{ROOT}{box.cgroup}")
+    assert (place / "memory.max").read_text() == f"{64 << 20}\n"
+    assert (place / "pids.max").read_text() == "40\n"
+    update(box, pids={"limit": 30}).ok()
+    assert (place / "pids.max").read_text() == "30\n"
+    box.call("pause", box.id).ok()
+    assert box.status() == "paused"
+    box.call("resume", box.id).ok()
+    assert json.loads(box.call("ps", "--format", "json", box.id).ok().out) == box.cgroup_procs() != []
+    assert json.loads(box.call("events", "--stats", box.id).ok().out)["data"]["pids"] == {"current": 1, "limit": 30}
+    assert box.call("exec", box.id, "/bin/cat", "/proc/self/cgroup").ok().out == "0::/\n"
+    box.kill("KILL")
+    assert running.wait().status == 128 + 9
+    assert not place.exists()
+    listed = subprocess.run(["systemctl", "--user", "list-units", "--all", "--plain", "--no-legend"], check=True,
+                            preexec_fn=box.before_exec, env=os.environ | box.environment, capture_output=True, text=True)
+    assert "default.target" in listed.stdout and box.id not in listed.stdout
