@@ -155,6 +155,9 @@ int cgroup_clone_fd (struct cgroup *cgroup);
 /* Says that the process was born in the v2 directory by CLONE_INTO_CGROUP: cgroup_join then leaves v2 out.  */
 void cgroup_cloned (struct cgroup *cgroup);
 
+/* Does of cgroup_join what needs no pid, while that is waited for.  What fails here fails again in cgroup_join.  */
+void cgroup_join_soon (struct cgroup *cgroup);
+
 /* Moves PID into the cgroup in every hierarchy (after cgroup_cloned: in the v1 ones, which may be none).  */
 int cgroup_join (struct cgroup *cgroup, pid_t pid, struct error *err);
 

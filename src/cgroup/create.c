@@ -364,6 +364,26 @@ cgroup_cloned (struct cgroup *cgroup)
   cgroup->cloned = true;
 }
 
+static int
+open_procs (struct cgroup *cgroup, size_t i)
+{
+  struct cgroup_dir *dir = &cgroup->dirs[i];
+  if (dir->procs >= 0)
+    return 0;
+  int fd = dir->hierarchy->v2 ? cgroup_leaf_fd (cgroup) : cgroup_dir_fd (cgroup, i);
+  if (fd < 0)
+    return fd;
+  dir->procs = openat (fd, "cgroup.procs", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+  return dir->procs < 0 ? -errno : 0;
+}
+
+void
+cgroup_join_soon (struct cgroup *cgroup)
+{
+  for (size_t i = 0; i < cgroup->count; i++)
+    open_procs (cgroup, i);
+}
+
 int
 cgroup_join (struct cgroup *cgroup, pid_t pid, struct error *err)
 {
@@ -371,11 +391,13 @@ cgroup_join (struct cgroup *cgroup, pid_t pid, struct error *err)
   snprintf (text, sizeof text, "%ld", (long) pid);
   for (size_t i = 0; i < cgroup->count; i++)
     {
-      const struct cgroup_dir *dir = &cgroup->dirs[i];
+      struct cgroup_dir *dir = &cgroup->dirs[i];
       if (dir->hierarchy->v2 && cgroup->cloned)
         continue;
-      int fd = dir->hierarchy->v2 ? cgroup_leaf_fd (cgroup) : cgroup_dir_fd (cgroup, i);
-      int r = fd < 0 ? fd : fd_write_file_at (fd, "cgroup.procs", text);
+      int r = open_procs (cgroup, i);
+      if (r == 0)
+        r = fd_write_all (dir->procs, text, strlen (text));
+      dir->procs = fd_close (dir->procs);
       if (r == -EACCES && dir->hierarchy->v2 && cgroup->unit != NULL)
         return cgroup_unit_attach (cgroup, pid, err);
       if (r == 0)

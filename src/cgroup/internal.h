@@ -16,6 +16,7 @@ struct cgroup_dir
   const struct cgroup_hierarchy *hierarchy;
   const char *path; /* absolute */
   int fd;           /* O_PATH; -1 until it is needed */
+  int procs;        /* its cgroup.procs (of v2: the leaf's), where that is open for cgroup_join already; -1 */
   unsigned made;    /* how many of the last components of the path were made for this container */
 };
 

@@ -92,7 +92,7 @@ make_cgroup (struct arena *arena, const struct cgroup_host *host, const char *pa
       char *full = arena_alloc (arena, mount_length + path_size);
       memcpy (full, mount, mount_length);
       memcpy (full + mount_length, path, path_size);
-      cgroup->dirs[i] = (struct cgroup_dir){ .hierarchy = &host->hierarchies[i], .path = full, .fd = -1 };
+      cgroup->dirs[i] = (struct cgroup_dir){ .hierarchy = &host->hierarchies[i], .path = full, .fd = -1, .procs = -1 };
     }
   cgroup_places_find (&cgroup->places, host);
   return cgroup;
@@ -291,6 +291,7 @@ go_to (struct cgroup *cgroup, size_t i, const char *path)
       cgroup->leaf_fd = fd_close (cgroup->leaf_fd);
     }
   cgroup->dirs[i].fd = fd_close (cgroup->dirs[i].fd);
+  cgroup->dirs[i].procs = fd_close (cgroup->dirs[i].procs);
   cgroup->dirs[i].path = path;
 }
 
@@ -367,7 +368,10 @@ void
 cgroup_close (struct cgroup *cgroup)
 {
   for (size_t i = 0; cgroup != NULL && i < cgroup->count; i++)
-    cgroup->dirs[i].fd = fd_close (cgroup->dirs[i].fd);
+    {
+      cgroup->dirs[i].fd = fd_close (cgroup->dirs[i].fd);
+      cgroup->dirs[i].procs = fd_close (cgroup->dirs[i].procs);
+    }
   if (cgroup == NULL)
     return;
   cgroup->leaf_fd = fd_close (cgroup->leaf_fd);

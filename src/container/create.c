@@ -232,9 +232,8 @@ start_init (struct creation *c, struct error *err)
     return result;
   if (v2 && (result = make_cgroup (c, err)) < 0)
     return result;
-  result = launch_start (c->arena, &c->launch, listener, v2 ? cgroup_clone_fd (c->p.cgroup) : -1, c->entry.fd, &cloned,
-                         err);
-  if (result < 0)
+  result = launch_start (&c->launch, listener, v2 ? cgroup_clone_fd (c->p.cgroup) : -1, c->entry.fd, &cloned, err);
+  if (result < 0 || (result = launch_meet (c->arena, &c->launch, err)) < 0)
     return result;
   if (!v2 && (result = make_cgroup (c, err)) < 0)
     return why_not_cgroup (c, result, err);

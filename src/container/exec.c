@@ -62,7 +62,7 @@ execution_close (struct execution *e)
 static int
 find_container (struct execution *e, const struct thole *thole, const char *id, struct error *err)
 {
-  enum thole_status status;
+  enum thole_status stage;
   bool created;
   int r;
   if ((r = store_check_id (id, err)) < 0 || (r = store_open (thole->root, false, true, &e->store, err)) < 0
@@ -71,13 +71,14 @@ find_container (struct execution *e, const struct thole *thole, const char *id, 
       || (r = state_open_process (&e->state, &e->target.pidfd, err)) < 0)
     return r;
   e->target.pid = e->state.pid;
-  status = state_status (e->arena, &e->entry, &e->state, created);
-  if (status == THOLE_CREATING)
+  stage = state_stage (&e->entry, created, e->target.pidfd >= 0);
+  if (stage == THOLE_CREATING)
     return error_set (err, EBUSY, "container not running: it is being created");
-  if (status == THOLE_STOPPED || e->target.pidfd < 0)
+  if (stage == THOLE_STOPPED || e->target.pidfd < 0)
     return error_set (err, ESRCH, "cannot exec in a stopped container: container not running");
-  if (status != THOLE_PAUSED || e->options->ignore_paused)
-    return 0;
+  r = container_cgroup (e->arena, &e->state, &e->cgroup, err);
+  if (r < 0 || e->cgroup == NULL || e->options->ignore_paused || !cgroup_is_frozen (e->cgroup))
+    return r;
   error_set (err, EBUSY, "cannot exec in a paused container");
   error_hint (err, "resume it first, or use --ignore-paused");
   return -EBUSY;
@@ -112,12 +113,13 @@ check_terminal (const struct execution *e, struct error *err)
   return -EINVAL;
 }
 
+/* Goes from the container's cgroup to where the options say.  */
 static int
-find_cgroup (struct execution *e, struct error *err)
+descend (struct execution *e, struct error *err)
 {
   const char *const *where = e->options->cgroups;
-  int r = container_cgroup (e->arena, &e->state, &e->cgroup, err);
-  if (r == 0 && e->cgroup == NULL && where != NULL && *where != NULL)
+  int r = 0;
+  if (e->cgroup == NULL && where != NULL && *where != NULL)
     return error_set (err, EINVAL, "--cgroup: the container has no cgroup");
   for (; r == 0 && where != NULL && *where != NULL; where++)
     {
@@ -167,7 +169,7 @@ prepare_exec (struct execution *e, struct error *err)
 {
   struct plan *plan = NULL;
   int r;
-  if ((r = find_process (e, err)) < 0 || (r = check_terminal (e, err)) < 0 || (r = find_cgroup (e, err)) < 0
+  if ((r = find_process (e, err)) < 0 || (r = check_terminal (e, err)) < 0 || (r = descend (e, err)) < 0
       || (r = make_plan (e, &plan, err)) < 0)
     return r;
   return launch_prepare (e->arena, &e->launch, plan, e->spec, err);
@@ -189,7 +191,7 @@ static int
 give_birth (struct execution *e, bool *ret_cloned, struct error *err)
 {
   int fd = is_born_there (e) ? cgroup_clone_fd (e->cgroup) : -1;
-  return launch_start (e->arena, &e->launch, -1, fd, e->entry.fd, ret_cloned, err);
+  return launch_start (&e->launch, -1, fd, e->entry.fd, ret_cloned, err);
 }
 
 /* Init is born, in the cgroup of the container if that can be, and moved into it if not.  */
@@ -200,6 +202,10 @@ place_init (struct execution *e, struct error *err)
   int r = give_birth (e, &cloned, err);
   if (follow (e, &r, err))
     r = give_birth (e, &cloned, err);
+  if (r == 0 && e->cgroup != NULL && !cloned && !e->facts.join_late)
+    cgroup_join_soon (e->cgroup); /* while init is on its way to who is to join */
+  if (r == 0)
+    r = launch_meet (e->arena, &e->launch, err);
   if (r < 0 || e->cgroup == NULL)
     return r;
   if (cloned) /* whatever its CPUs are by now */

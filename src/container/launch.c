@@ -152,13 +152,10 @@ give_identity (struct arena *arena, struct launch *launch, struct error *err)
 }
 
 int
-launch_start (struct arena *arena, struct launch *launch, int listener, int cgroup, int scratch, bool *ret_cloned,
-              struct error *err)
+launch_start (struct launch *launch, int listener, int cgroup, int scratch, bool *ret_cloned, struct error *err)
 {
   FD_CLEANUP int theirs = -1;
   struct birth birth = { .flags = launch->plan->clone_flags, .cgroup = cgroup, .report = launch->report, .pidfd = -1 };
-  bool forks = plan_find (launch->plan, PLAN_FORK, 0) != NULL;
-  bool born = launch->plan->clone_flags & CLONE_NEWUSER; /* in its user namespace, before it forks */
   int pair[2], result;
 
   if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -178,6 +175,15 @@ launch_start (struct arena *arena, struct launch *launch, int listener, int cgro
   keep_network (launch);
   close_opened (launch);
   theirs = fd_close (theirs); /* so that its end is init's alone, and closes with it */
+  return 0;
+}
+
+int
+launch_meet (struct arena *arena, struct launch *launch, struct error *err)
+{
+  bool forks = plan_find (launch->plan, PLAN_FORK, 0) != NULL;
+  bool born = launch->plan->clone_flags & CLONE_NEWUSER; /* in its user namespace, before it forks */
+  int result;
 
   if (born && (result = give_identity (arena, launch, err)) < 0)
     return result;

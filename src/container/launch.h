@@ -47,9 +47,12 @@ int launch_prepare (struct arena *arena, struct launch *launch, struct plan *pla
 
 /* Makes init: clone3(2) into its namespaces and, if CGROUP is a descriptor, that cgroup; *RET_CLONED tells whether that
  * worked.  LISTENER is the control socket to hand over, or -1.  SCRATCH is a directory for a copy of init where
- * memory files may not be executed (vm.memfd_noexec).  Also writes the id maps of a new user namespace.  */
-int launch_start (struct arena *arena, struct launch *launch, int listener, int cgroup, int scratch, bool *ret_cloned,
-                  struct error *err);
+ * memory files may not be executed (vm.memfd_noexec).  */
+int launch_start (struct launch *launch, int listener, int cgroup, int scratch, bool *ret_cloned, struct error *err);
+
+/* Waits until init is the process that goes on to the end, whose pid and pidfd LAUNCH has then, and writes the id maps
+ * of a new user namespace.  */
+int launch_meet (struct arena *arena, struct launch *launch, struct error *err);
 
 /* Gives init, which was born into its cgroup, the CPUs of that.  Before 6.3 the kernel forgets them then; who asks for
  * all gets those.  For cpu.mems there is no such question.  */

@@ -38,7 +38,7 @@ check_startable (const struct store_entry *entry, const struct container_state *
   int r = state_open_process (state, &pidfd, err);
   if (r < 0)
     return r;
-  enum thole_status status = state_stage (entry, state, created);
+  enum thole_status status = state_stage (entry, created, pidfd >= 0);
   if (pidfd < 0 || status == THOLE_STOPPED)
     return error_set (err, EINVAL, "cannot start a container that has stopped");
   if (status == THOLE_RUNNING)

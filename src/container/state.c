@@ -306,11 +306,11 @@ is_frozen (struct arena *arena, const struct container_state *state)
 }
 
 enum thole_status
-state_stage (const struct store_entry *entry, const struct container_state *state, bool created)
+state_stage (const struct store_entry *entry, bool created, bool alive)
 {
   if (!created)
     return store_is_busy (entry) ? THOLE_CREATING : THOLE_STOPPED;
-  if (check_process (state) < 0)
+  if (!alive)
     return THOLE_STOPPED;
   return faccessat (entry->fd, STORE_CONTROL, F_OK, 0) == 0 ? THOLE_CREATED : THOLE_RUNNING;
 }
@@ -318,9 +318,9 @@ state_stage (const struct store_entry *entry, const struct container_state *stat
 enum thole_status
 state_status (struct arena *arena, const struct store_entry *entry, const struct container_state *state, bool created)
 {
-  enum thole_status stage = state_stage (entry, state, created);
-  bool alive = stage == THOLE_CREATED || stage == THOLE_RUNNING;
-  return alive && is_frozen (arena, state) ? THOLE_PAUSED : stage;
+  enum thole_status stage = state_stage (entry, created, check_process (state) == 0);
+  bool living = stage == THOLE_CREATED || stage == THOLE_RUNNING;
+  return living && is_frozen (arena, state) ? THOLE_PAUSED : stage;
 }
 
 const char *

@@ -76,8 +76,8 @@ int state_read (struct arena *arena, const struct store_entry *entry, struct con
 int state_open_process (const struct container_state *state, int *ret_pidfd, struct error *err);
 
 /* The status now, but for the cgroup, which is not asked: what is paused is created or running.  CREATED as state_read
- * gave it.  */
-enum thole_status state_stage (const struct store_entry *entry, const struct container_state *state, bool created);
+ * gave it; ALIVE: state_open_process gave a pidfd.  */
+enum thole_status state_stage (const struct store_entry *entry, bool created, bool alive);
 
 /* The status now.  */
 enum thole_status state_status (struct arena *arena, const struct store_entry *entry,
