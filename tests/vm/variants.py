@@ -38,9 +38,9 @@ class Variant:
 
 
 VARIANTS = {
-    "6.1-apparmor": Variant("6.1", APPARMOR, (*EVERYWHERE, "vm/test_apparmor.py")),
+    "6.1-apparmor": Variant("6.1", APPARMOR, (*EVERYWHERE, "vm/test_apparmor.py", "vm/test_podman.py")),
     "6.12-selinux": Variant("6.12", SELINUX, (*EVERYWHERE, "vm/test_selinux.py")),
-    "7.3": Variant("7.3", APPARMOR, (*EVERYWHERE, "vm/test_apparmor.py")),
+    "7.3": Variant("7.3", APPARMOR, (*EVERYWHERE, "vm/test_apparmor.py", "vm/test_podman.py")),
     "5.10": Variant("5.10", APPARMOR, (*EVERYWHERE, "integration/test_mount_sources.py",
                                        "integration/test_user_namespaces.py", "vm/test_apparmor.py")),
 }

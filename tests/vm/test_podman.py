@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Podman as it is where systemd runs: its containers are scopes, root's and those of a user who lingers.  tests/callers
+has what does not depend on that."""
+
+import contextlib
+import json
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import host, runtime
+
+pytestmark = pytest.mark.skipif(not Path("/run/systemd/system").is_dir() or not shutil.which("podman"),
+                                reason="needs systemd as pid 1 and Podman: tests/vm")
+
+ROOT = Path("/sys/fs/cgroup")
+USER = "podman"
+IMAGE = "localhost/box"
+SECONDS = 20 * host.SLOWNESS
+
+# Where this is a host's choice: thole, and what Podman cannot ask it.
+SETTINGS = f"""\
+[engine]
+runtime = "thole"
+runtime_supports_json = ["thole"]
+runtime_supports_nocgroups = ["thole"]
+cgroup_manager = "systemd"
+events_logger = "file"
+[engine.runtimes]
+thole = ["{shutil.which(runtime.BINARY)}"]
+"""
+
+
+def call(*argv, **options):
+    result = subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            timeout=SECONDS, check=False, **options)
+    assert result.returncode == 0, f"{argv}: status {result.returncode}\n{result.stdout}{result.stderr}"
+    return result.stdout.strip()
+
+
+class Podman:
+    """USER's, outside of the tests' own namespace of mounts; none is root's."""
+
+    def __init__(self, user=None):
+        self.user = user and pwd.getpwnam(user)
+        self.names = []
+        self.environment = {"PATH": os.environ["PATH"], "HOME": self.user.pw_dir if user else "/root"}
+        if user:
+            self.environment["XDG_RUNTIME_DIR"] = f"/run/user/{self.user.pw_uid}"
+
+    def become(self):
+        with open("/proc/1/ns/mnt", "rb") as namespace:
+            host.check(host.libc.setns(namespace.fileno(), host.CLONE_NEWNS), "setns")
+        os.chdir("/")
+        if self.user:
+            os.setgroups([])
+            os.setgid(self.user.pw_gid)
+            os.setuid(self.user.pw_uid)
+
+    def run(self, *argv):
+        return call(*argv, preexec_fn=self.become, env=self.environment)
+
+    def __call__(self, *argv):
+        return self.run("podman", *argv)
+
+    def systemctl(self, *words):
+        return self.run("systemctl", *(["--user"] if self.user else []), *words)
+
+    def show(self, unit, *names):
+        lines = self.systemctl("show", "-p", ",".join(names), unit).splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def start(self, *options):
+        """A container in the background: its id."""
+        self.names.append(self("run", "--detach", "--network=none", *options, IMAGE, "/bin/sleep", "1000"))
+        return self.names[-1]
+
+    def inspect(self, name):
+        return json.loads(self("inspect", name))[0]["State"]
+
+    def assert_gone(self, name):
+        """The scope is; that of conmon, which tells Podman of the end, may take longer."""
+        assert f"libpod-{name}.scope" not in self.systemctl("list-units", "--all", "--plain", "--no-legend")
+
+    def close(self):
+        if self.names:
+            with contextlib.suppress(AssertionError):
+                self("rm", "--force", "--time=0", *self.names)
+
+
+@pytest.fixture(scope="module")
+def settings():
+    """Podman's, for all users of this host."""
+    place = Path("/proc/1/root/etc/containers/containers.conf.d/thole.conf")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(SETTINGS)
+    yield
+    place.unlink()
+
+
+@pytest.fixture(scope="module")
+def lingering():
+    """A user with a systemd of his own, who is not logged in."""
+    call("useradd", "--create-home", USER)
+    uid = pwd.getpwnam(USER).pw_uid
+    call("loginctl", "enable-linger", USER)
+    host.until(Path(f"/proc/1/root/run/user/{uid}/bus").exists, "the user's bus", 60)
+    yield USER
+    call("loginctl", "disable-linger", USER)
+    call("systemctl", "stop", f"user@{uid}.service", f"user-runtime-dir@{uid}.service")
+    call("userdel", "--remove", USER)
+
+
+@pytest.fixture(scope="module", params=["root", "user"])
+def ready(request, settings, tmp_path_factory):
+    """Who has the image: nothing but busybox."""
+    who = Podman(request.getfixturevalue("lingering") if request.param == "user" else None)
+    tree = Path(f"/proc/1/root/var/tmp/{request.param}-image")
+    (tree / "bin").mkdir(parents=True)
+    shutil.copy("/bin/busybox", tree / "bin")
+    for name in ("sh", "sleep", "cat", "tail", "mkdir", "ls"):
+        (tree / "bin" / name).symlink_to("busybox")
+    call("tar", "-C", tree, "-cf", f"{tree}.tar", ".")
+    who("import", "--quiet", f"/var/tmp/{tree.name}.tar", IMAGE)
+    return who
+
+
+@pytest.fixture
+def podman(ready):
+    yield ready
+    ready.close()
+
+
+def place_of(pid):
+    """The cgroup of a process, without what Podman or we have put below the scope."""
+    path = Path(f"/proc/{pid}/cgroup").read_text().strip().removeprefix("0::")
+    return Path(f"{ROOT}{path[:path.index('.scope') + len('.scope')]}")
+
+
+def test_scope(podman):
+    """Limits are the unit's and the kernel's, and change with both; the scope goes with the container."""
+    name = podman.start("--memory=64m", "--pids-limit=50")
+    scope, pid = f"libpod-{name}.scope", podman.inspect(name)["Pid"]
+    place = place_of(pid)
+    assert place.name == scope
+    wanted = {"MemoryMax": str(64 << 20), "TasksMax": "50", "ActiveState": "active", "Delegate": "yes"}
+    assert podman.show(scope, *wanted) == wanted
+    assert (place / "memory.max").read_text() == f"{64 << 20}\n"
+    podman("update", "--memory=96m", name)
+    podman.systemctl("daemon-reload")
+    assert podman.show(scope, "MemoryMax") == {"MemoryMax": str(96 << 20)}
+    assert (place / "memory.max").read_text() == f"{96 << 20}\n"
+    assert (place / "pids.max").read_text() == "50\n"
+    podman("stop", "--time=0", name)
+    assert not place.exists()
+    podman.assert_gone(name)
+
+
+def test_life(podman):
+    """exec, pause, stats, restart, rm."""
+    name = podman.start("--pids-limit=50")
+    assert podman("exec", name, "/bin/cat", "/proc/self/cgroup") == "0::/"
+    podman("pause", name)
+    assert podman.inspect(name)["Status"] == "paused"
+    podman("unpause", name)
+    stats, = json.loads(podman("stats", "--no-stream", "--format=json", name))
+    assert stats["pids"] == "1"
+    before = podman.inspect(name)["Pid"]
+    podman("restart", "--time=0", name)
+    after = podman.inspect(name)["Pid"]
+    assert after != before and place_of(after).name == f"libpod-{name}.scope"
+    podman("rm", "--force", "--time=0", name)
+    podman.names.remove(name)
+    podman.assert_gone(name)
+
+
+def test_systemd_inside(podman):
+    """--systemd=always: who is inside makes cgroups of his own, and hands controllers down."""
+    name = podman.start("--systemd=always", "--pids-limit=50")
+    script = "mkdir /sys/fs/cgroup/a /sys/fs/cgroup/b && echo 1 >/sys/fs/cgroup/a/cgroup.procs && " \
+             "echo $$ >/sys/fs/cgroup/a/cgroup.procs && echo +pids >/sys/fs/cgroup/cgroup.subtree_control && " \
+             "ls /sys/fs/cgroup/b"
+    assert "pids.max" in podman("exec", name, "/bin/sh", "-c", script).split()
+    assert podman("exec", name, "/bin/sh", "-c", "cat /proc/self/cgroup") == "0::/a"
+    place = place_of(podman.inspect(name)["Pid"])
+    podman("rm", "--force", "--time=0", name)
+    podman.names.remove(name)
+    assert not place.exists()
+
+
+def test_oom(podman):
+    """A container beyond its limit is killed, and the kernel's count says why."""
+    result = podman("run", "--rm", "--network=none", "--memory=16m", "--memory-swap=16m", IMAGE, "/bin/sh", "-c",
+                    "(exec cat /dev/zero | exec tail -c 200m) >/dev/null; echo status $?")
+    assert result == "status 137"
