@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import host, runtime
+from harness import box, host, runtime
 
-pytestmark = pytest.mark.skipif(not Path("/run/systemd/system").is_dir() or not shutil.which("podman"),
-                                reason="needs systemd as pid 1 and Podman: tests/vm")
+pytestmark = pytest.mark.skipif("THOLE_TEST_VM" not in os.environ or not shutil.which("podman"),
+                                reason="changes the configuration of a host with systemd and Podman: tests/vm")
 
 ROOT = Path("/sys/fs/cgroup")
-USER = "podman"
-IMAGE = "localhost/box"
+USER = f"podman-{box.WORKER}"
+IMAGE = f"localhost/box-{box.WORKER}"
 SECONDS = 20 * host.SLOWNESS
 
 # Where this is a host's choice: thole, and what Podman cannot ask it.
@@ -97,9 +97,9 @@ def settings():
     """Podman's, for all users of this host."""
     place = Path("/proc/1/root/etc/containers/containers.conf.d/thole.conf")
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(SETTINGS)
-    yield
-    place.unlink()
+    new = place.with_suffix(f".{box.WORKER}")
+    new.write_text(SETTINGS)
+    new.rename(place)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def lingering():
 def ready(request, settings, tmp_path_factory):
     """Who has the image: nothing but busybox."""
     who = Podman(request.getfixturevalue("lingering") if request.param == "user" else None)
-    tree = Path(f"/proc/1/root/var/tmp/{request.param}-image")
+    tree = Path(f"/proc/1/root/var/tmp/{request.param}-{box.WORKER}")
     (tree / "bin").mkdir(parents=True)
     shutil.copy("/bin/busybox", tree / "bin")
     for name in ("sh", "sleep", "cat", "tail", "mkdir", "ls"):
