@@ -29,7 +29,8 @@ TIMEOUT_S = 1200  # of the longest step, which is mmdebstrap
 SUITE = "trixie"
 PACKAGES = ("systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "kmod", "uidmap", "iproute2", "procps",
             "strace", "busybox-static", "libseccomp2", "python3-pytest", "python3-pytest-xdist", "python3-jsonschema",
-            "apparmor", "selinux-policy-default", "policycoreutils", "podman")
+            "apparmor", "selinux-policy-default", "policycoreutils", "podman",
+            "containerd")
 
 # Of what systemd would start, only this: each unit costs a good part of a second here.
 WANTED = {"system/sysinit.target.wants": ("systemd-journald.service", "dev-mqueue.mount",

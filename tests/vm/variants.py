@@ -8,6 +8,8 @@ EVERYWHERE = ("integration/test_cgroups.py", "integration/test_lifecycle.py", "i
               "integration/test_mounts.py", "integration/test_seccomp.py", "vm/test_cgroup_v2.py",
               "vm/test_systemd.py")
 
+CALLERS = ("vm/test_containerd.py", "vm/test_podman.py")
+
 APPARMOR = "security=apparmor"
 SELINUX = "security=selinux enforcing=1"
 
@@ -38,9 +40,9 @@ class Variant:
 
 
 VARIANTS = {
-    "6.1-apparmor": Variant("6.1", APPARMOR, (*EVERYWHERE, "vm/test_apparmor.py", "vm/test_podman.py")),
+    "6.1-apparmor": Variant("6.1", APPARMOR, (*EVERYWHERE, "vm/test_apparmor.py", *CALLERS)),
     "6.12-selinux": Variant("6.12", SELINUX, (*EVERYWHERE, "vm/test_selinux.py")),
-    "7.3": Variant("7.3", APPARMOR, (*EVERYWHERE, "vm/test_apparmor.py", "vm/test_podman.py")),
+    "7.3": Variant("7.3", APPARMOR, (*EVERYWHERE, "vm/test_apparmor.py", *CALLERS)),
     "5.10": Variant("5.10", APPARMOR, (*EVERYWHERE, "integration/test_mount_sources.py",
                                        "integration/test_user_namespaces.py", "vm/test_apparmor.py")),
 }
