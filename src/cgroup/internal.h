@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 
+#include <dirent.h>
 #include <limits.h>
 
 /* The container's directory in one hierarchy.  */
@@ -111,6 +112,9 @@ int cgroup_remove_made (struct cgroup_dir *dir);
 
 /* The processes in the directory FD (may be O_PATH) and below it, in ARENA.  0 or -errno; -ENOENT when it is gone.  */
 int cgroup_list_pids (struct arena *arena, int fd, pid_t **ret_pids, size_t *ret_count);
+
+/* Whether ENTRY of a cgroup's directory is a cgroup in it.  Their names may begin with a dot.  */
+bool cgroup_is_child (const struct dirent *entry);
 
 /* Sends SIG once to the processes in the directory FD and below it, *RET_COUNT in all.  Never to ourselves.  */
 int cgroup_signal (int fd, int sig, size_t *ret_count);

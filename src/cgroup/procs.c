@@ -2,7 +2,6 @@
 /* The processes of a cgroup and of those below it.  */
 #include "cgroup/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -63,6 +62,12 @@ read_procs (struct pid_list *list, int fd)
     }
 }
 
+bool
+cgroup_is_child (const struct dirent *entry)
+{
+  return entry->d_type == DT_DIR && strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0;
+}
+
 /* Cgroups still to be read: NAME is DEPTH levels below the first.  */
 struct pending
 {
@@ -85,7 +90,7 @@ queue_children (struct arena *arena, int fd, size_t depth, struct pending **queu
     }
   for (struct dirent *entry; (entry = readdir (dir)) != NULL;)
     {
-      if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+      if (!cgroup_is_child (entry))
         continue;
       struct pending *item = arena_new (arena, struct pending);
       *item = (struct pending){ .name = arena_strdup (arena, entry->d_name), .depth = depth, .next = *queue };

@@ -8,7 +8,6 @@
  * deadline.  */
 #include "cgroup/internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -41,7 +40,7 @@ first_child (int fd, char name[NAME_MAX + 1])
     }
   bool found = false;
   for (struct dirent *entry; !found && (entry = readdir (dir)) != NULL;)
-    if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+    if (cgroup_is_child (entry))
       {
         strcpy (name, entry->d_name);
         found = true;

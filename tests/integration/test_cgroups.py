@@ -3,6 +3,7 @@
 
 import contextlib
 import glob
+import json
 import os
 import time
 from pathlib import Path
@@ -507,6 +508,22 @@ def test_delete_removes_cgroups_made_inside(box):
         place.mkdir(parents=True)
     box.stop()
     assert host.cgroups_named(box.id) == []
+
+
+@every_view
+def test_cgroups_inside_whose_names_begin_with_a_dot(box):
+    """They are hidden from ls(1), not from ps and delete."""
+    box.set_probe("pause")
+    box.create()
+    box.start()
+    for root in set(host.view_hierarchies(box.view).values()):
+        inner = Path(f"{root}{box.cgroup}/.own/..deep")
+        inner.mkdir(parents=True)
+        with contextlib.suppress(OSError):  # v1's cpuset takes nobody as long as it is empty
+            (inner / "cgroup.procs").write_text(str(box.pid))
+    assert json.loads(box.call("ps", "--format", "json", box.id).ok().out) == [box.pid]
+    box.call("delete", "--force", box.id, timeout=15).ok()
+    box.assert_clean()
 
 
 @every_view
