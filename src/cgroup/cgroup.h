@@ -168,8 +168,10 @@ int cgroup_freeze (struct cgroup *cgroup, bool frozen, int timeout_ms, struct er
 bool cgroup_is_frozen (struct cgroup *cgroup);
 
 /* Sends SIG to every process in the cgroup and below it (cgroup.kill for SIGKILL where there is one).  Without
- * processes, or without a cgroup, it succeeds.  Processes killed while frozen are thawed to die.  */
-int cgroup_kill (struct cgroup *cgroup, int sig, struct error *err);
+ * processes, or without a cgroup, it succeeds.  Processes killed while frozen are thawed to die.  MAY_FREEZE: for other
+ * signals, too, they may stand still meanwhile, so that none that is just born is missed; only for who has the
+ * container's lock, because who else looks would take it for paused.  */
+int cgroup_kill (struct cgroup *cgroup, int sig, bool may_freeze, struct error *err);
 
 /* The processes in the cgroup and below it, in ARENA.  Those of other pid namespaces are left out.  */
 int cgroup_pids (struct arena *arena, struct cgroup *cgroup, pid_t **ret_pids, size_t *ret_count, struct error *err);

@@ -51,8 +51,16 @@ thaw_v1 (struct cgroup *cgroup)
     fd_write_file_at (fd, "freezer.state", "THAWED");
 }
 
+/* Whether CODE of thawing after SIG is well.  Below a cgroup that is frozen itself other signals wait, as they would
+ * without us; but that SIGKILL does is to be told.  */
+static bool
+is_thawed (int code, int sig)
+{
+  return code == -ENOENT || (code == -EBUSY && sig != SIGKILL);
+}
+
 int
-cgroup_kill (struct cgroup *cgroup, int sig, struct error *err)
+cgroup_kill (struct cgroup *cgroup, int sig, bool may_freeze, struct error *err)
 {
   int core = cgroup_core_index (cgroup->host);
   if (core < 0 || !cgroup->placed)
@@ -69,7 +77,8 @@ cgroup_kill (struct cgroup *cgroup, int sig, struct error *err)
     return 0;
 
   bool was_frozen = cgroup_is_frozen (cgroup);
-  bool frozen = !was_frozen && cgroup_freeze (cgroup, true, FREEZE_MS, NULL) == 0;
+  bool frozen
+      = !was_frozen && (may_freeze || sig == SIGKILL) && cgroup_freeze (cgroup, true, FREEZE_MS, NULL) == 0;
   size_t count = 1;
   int r = 0;
   for (int round = 0; round < ROUNDS_MAX && count > 0 && r == 0; round++)
@@ -82,8 +91,10 @@ cgroup_kill (struct cgroup *cgroup, int sig, struct error *err)
   if (frozen || (was_frozen && sig == SIGKILL))
     {
       int thawed = cgroup_freeze (cgroup, false, FREEZE_MS, err);
-      if (r == 0 && thawed < 0 && thawed != -ENOENT)
+      if (r == 0 && thawed < 0 && !is_thawed (thawed, sig))
         return thawed;
+      if (thawed < 0)
+        error_clear (err);
     }
   return r < 0 && r != -ENOENT && r != -ENODEV ? error_sys (err, r, "signal the processes of %s", dir->path) : 0;
 }

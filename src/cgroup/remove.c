@@ -223,7 +223,7 @@ remove_attempted (struct cgroup *cgroup, int64_t deadline)
 static int
 stop_unit (struct cgroup *cgroup, bool kill, int timeout_ms, int64_t deadline, struct error *err)
 {
-  int r = kill ? cgroup_kill (cgroup, SIGKILL, err) : 0;
+  int r = kill ? cgroup_kill (cgroup, SIGKILL, true, err) : 0;
   for (size_t i = cgroup->count; i-- > 0 && r == 0;)
     {
       r = wait_empty (cgroup, i, deadline);
@@ -252,7 +252,7 @@ cgroup_remove (struct cgroup *cgroup, bool kill, int timeout_ms, struct error *e
   if (!busy)
     return 0;
 
-  r = kill ? cgroup_kill (cgroup, SIGKILL, err) : 0;
+  r = kill ? cgroup_kill (cgroup, SIGKILL, true, err) : 0;
   for (size_t i = cgroup->count; i-- > 0 && r == 0;) /* v2, which has all processes, is the last */
     {
       r = clear_directory (cgroup, i, kill, deadline);

@@ -96,7 +96,7 @@ kill_process (const struct container_state *state, struct cgroup *cgroup, int pi
   if (sys_pidfd_send_signal (pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
     return error_sys (err, errno, "kill process %d", (int) state->pid);
   /* Where it is frozen it only dies when its cgroup is thawed, which cgroup_kill does.  */
-  int r = cgroup == NULL ? 0 : cgroup_kill (cgroup, SIGKILL, err);
+  int r = cgroup == NULL ? 0 : cgroup_kill (cgroup, SIGKILL, true, err);
   if (r < 0)
     return r;
   r = fd_wait_readable (pidfd, DEATH_TIMEOUT_MS);

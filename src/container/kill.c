@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* kill: a signal to the first process, or to all.  Takes no lock, so that it gets through while another command
- * hangs.  */
+/* kill: a signal to the first process, or to all.  Waits for no lock, so that it gets through while another command
+ * hangs.  If the lock is free it is taken for a signal to all, which stand still meanwhile: `pause` shall neither see
+ * that nor be undone by its end.  */
 #include <errno.h>
 #include <signal.h>
 
@@ -29,10 +30,11 @@ let_die (struct cgroup *cgroup, struct error *err)
 
 /* PIDFD is of the first process, or -1; CGROUP may be NULL.  */
 static int
-send (const struct container_state *state, struct cgroup *cgroup, int pidfd, int sig, bool all, struct error *err)
+send (const struct store_entry *entry, const struct container_state *state, struct cgroup *cgroup, int pidfd, int sig,
+      bool all, struct error *err)
 {
   if (all && cgroup != NULL)
-    return cgroup_kill (cgroup, sig, err);
+    return cgroup_kill (cgroup, sig, store_try_lock (entry), err);
   if (pidfd < 0)
     return 0;
   if (sys_pidfd_send_signal (pidfd, sig, NULL, 0) < 0)
@@ -67,7 +69,7 @@ container_kill (const struct thole *thole, const char *id, int sig, bool all, st
   if (all || sig == SIGKILL)
     r = container_cgroup (&arena, &state, &cgroup, err);
   if (r == 0)
-    r = send (&state, cgroup, pidfd, sig, all, err);
+    r = send (&entry, &state, cgroup, pidfd, sig, all, err);
   cgroup_close (cgroup);
   return r;
 }

@@ -247,6 +247,12 @@ store_create (const struct store *store, const char *id, struct store_entry *ret
 }
 
 bool
+store_try_lock (const struct store_entry *entry)
+{
+  return flock (entry->fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+bool
 store_is_busy (const struct store_entry *entry)
 {
   if (flock (entry->fd, LOCK_SH | LOCK_NB) < 0)

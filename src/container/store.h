@@ -83,6 +83,9 @@ int store_lock (const struct store *store, const char *id, struct store_entry *r
 void store_unlock (const struct store_entry *entry);
 int store_relock (const struct store_entry *entry, bool *ret_gone, struct error *err);
 
+/* Takes the lock of ENTRY (opened by store_find) unless another command has it.  Until it is closed.  */
+bool store_try_lock (const struct store_entry *entry);
+
 /* Whether another command holds the lock of ENTRY (opened by store_find): without state.json, a create is at work.  */
 bool store_is_busy (const struct store_entry *entry);
 

@@ -171,6 +171,37 @@ def test_below_a_frozen_parent(box):
 
 
 @every_view
+def test_signals_wait_below_a_frozen_parent(box):
+    """As they do in a paused container (v2 lets those through that end the process): what was sent is no error."""
+    box.without_namespace("pid")
+    parent = box.cgroup
+    box.cgroup = box.linux["cgroupsPath"] = f"{parent}/inner"
+    created = counting(box)
+    root, file, frozen, thawed = freezer(box.view)
+    control = Path(f"{root}{parent}/{file}")
+    control.write_text(frozen)
+    try:
+        host.until(lambda: not moves(created), "standing still")
+        box.call("kill", "--all", box.id, "HUP").ok()
+    finally:
+        control.write_text(thawed)
+    assert box.wait() == 129
+
+
+@every_view
+def test_signals_to_all_beside_pause(box):
+    """They stand still while all of them get it, which pause neither sees nor is undone by."""
+    counting(box)
+    for _ in range(12):
+        senders = [box.spawn("kill", "--all", box.id, "CONT") for _ in range(5)]
+        box.call("pause", box.id).ok()
+        for sender in senders:
+            sender.wait(20).ok()
+        assert box.status() == "paused"
+        box.call("resume", box.id).ok()
+
+
+@every_view
 def test_delete_below_a_frozen_parent(box):
     parent = box.cgroup
     box.cgroup = box.linux["cgroupsPath"] = f"{parent}/inner"

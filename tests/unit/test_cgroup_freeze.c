@@ -132,7 +132,7 @@ fork_bomb_is_killed (void **state)
   OK (cgroup_apply (cgroup, NULL, &resources, &view.err));
   pid_t pid = start_in (cgroup, fork_for_ever);
   poll (NULL, 0, 50);
-  OK (cgroup_kill (cgroup, SIGKILL, &view.err));
+  OK (cgroup_kill (cgroup, SIGKILL, true, &view.err));
   assert_killed (pid);
   remove_cgroup (cgroup);
 }
@@ -152,12 +152,12 @@ kill_without_cgroup_kill (void **state)
       assert_int_equal (fd_write_file_at (AT_FDCWD, file, "1"), -EROFS);
     }
   pid_t one = start_in (cgroup, run_for_ever), two = start_in (cgroup, run_for_ever);
-  OK (cgroup_kill (cgroup, SIGKILL, &view.err));
+  OK (cgroup_kill (cgroup, SIGKILL, true, &view.err));
   assert_killed (one);
   assert_killed (two);
   pid_t frozen = start_in (cgroup, run_for_ever);
   OK (cgroup_freeze (cgroup, true, TIMEOUT_MS, &view.err));
-  OK (cgroup_kill (cgroup, SIGKILL, &view.err));
+  OK (cgroup_kill (cgroup, SIGKILL, true, &view.err));
   assert_killed (frozen);
   if (covered)
     assert_int_equal (umount (file), 0);
@@ -205,11 +205,11 @@ other_signals (void **state)
   (void) state;
   struct cgroup *cgroup = create_cgroup (own_name (""), NULL);
   pid_t one = start_in (cgroup, run_for_ever), two = start_in (cgroup, run_for_ever);
-  OK (cgroup_kill (cgroup, 0, &view.err));
-  OK (cgroup_kill (cgroup, SIGTERM, &view.err));
+  OK (cgroup_kill (cgroup, 0, true, &view.err));
+  OK (cgroup_kill (cgroup, SIGTERM, true, &view.err));
   assert_int_equal (WTERMSIG (wait_for (one)), SIGTERM);
   assert_int_equal (WTERMSIG (wait_for (two)), SIGTERM);
-  OK (cgroup_kill (cgroup, SIGTERM, &view.err)); /* of no process */
+  OK (cgroup_kill (cgroup, SIGTERM, true, &view.err)); /* of no process */
   remove_cgroup (cgroup);
 }
 

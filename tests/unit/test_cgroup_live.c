@@ -124,7 +124,7 @@ occupied_cgroup_is_refused (void **state)
   assert_int_equal (cgroup_create (cgroup, NULL, NULL, &view.err), -EBUSY);
   assert_non_null (strstr (view.err.message, "container's cgroup is not empty: 1 process(es) found"));
   OK (cgroup_remove (cgroup, true, 0, &view.err)); /* nothing of it is ours */
-  OK (cgroup_kill (cgroup, SIGKILL, &view.err));
+  OK (cgroup_kill (cgroup, SIGKILL, true, &view.err));
   cgroup_close (cgroup);
   assert_int_equal (kill (pid, 0), 0);
   assert_int_equal (count_directories (path), view.host->count);

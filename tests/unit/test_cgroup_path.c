@@ -198,7 +198,7 @@ untouched_until_created (void **state)
   struct cgroup *cgroup;
   assert_int_equal (cgroup_new (&arena, &v1_host, "/", "x", &cgroup, &err), -EINVAL);
   assert_int_equal (cgroup_new (&arena, &v2_host, "/init.scope", "x", &cgroup, &err), 0);
-  assert_int_equal (cgroup_kill (cgroup, 9, &err), 0);
+  assert_int_equal (cgroup_kill (cgroup, 9, true, &err), 0);
   assert_int_equal (cgroup_remove (cgroup, true, 0, &err), 0);
   assert_int_equal (cgroup_freeze (cgroup, true, 0, &err), -ENOENT);
   assert_false (cgroup_is_frozen (cgroup));
