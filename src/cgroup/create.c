@@ -41,6 +41,14 @@ remove_upwards (char *path, unsigned count)
     *strrchr (path, '/') = '\0';
 }
 
+/* Whether PATH is one of the kernel's files ("cgroup.procs"), which each cgroup has from the beginning.  */
+static bool
+is_file (const char *path)
+{
+  struct stat st;
+  return lstat (path, &st) == 0 && !S_ISDIR (st.st_mode);
+}
+
 /* Makes all of PATH that is missing below its first MOUNT_LENGTH bytes, one component after the other.  Returns how
  * many of the last ones were made; after a failure none is left.  */
 static int
@@ -60,11 +68,11 @@ make_components (const char *path, size_t mount_length)
       prefix[at] = '\0';
       if (mkdir (prefix, DIRECTORY_MODE) == 0)
         made++;
-      else if (errno == EEXIST)
+      else if (errno == EEXIST && !is_file (prefix))
         made = 0;
       else
         {
-          int saved_errno = errno;
+          int saved_errno = errno == EEXIST ? ENOTDIR : errno;
           *strrchr (prefix, '/') = '\0';
           remove_upwards (prefix, made);
           return -saved_errno;

@@ -123,6 +123,15 @@ def test_relative_path(box):
     assert host.cgroups_named(box.id) == []
 
 
+@every_view
+def test_path_through_a_file(box):
+    """Each cgroup has files of the kernel's from the beginning."""
+    box.linux["cgroupsPath"] = f"/{box.id}/cgroup.procs"
+    box.set_probe("show")
+    box.run().error("cgroup.procs: Not a directory")
+    assert host.cgroups_named(box.id) == []
+
+
 @pytest.mark.skipif(runtime.PEER, reason="a peer may follow it: crun 1.8 writes files into /sys/fs/cgroup itself")
 @pytest.mark.parametrize("path", ["/../escape", "/a/../../escape", "a/..", "..", "/a/./../b"])
 def test_path_that_climbs(box, path):
