@@ -276,10 +276,10 @@ static const struct resource_row rows[] = {
     .v1 = { emit_blkio_throttle, .file = "blkio.throttle.write_bps_device" },
     .v2 = { emit_io_max, .file = "io.max", .extra = "wbps" } },
   { "blockIO.throttleReadIOPSDevice", CGROUP_IO, IN (block_io, read_iops),
-    .v1 = { emit_blkio_throttle, .file = "blkio.throttle.read_iops_device" },
+    .v1 = { emit_blkio_throttle_iops, .file = "blkio.throttle.read_iops_device" },
     .v2 = { emit_io_max, .file = "io.max", .extra = "riops" } },
   { "blockIO.throttleWriteIOPSDevice", CGROUP_IO, IN (block_io, write_iops),
-    .v1 = { emit_blkio_throttle, .file = "blkio.throttle.write_iops_device" },
+    .v1 = { emit_blkio_throttle_iops, .file = "blkio.throttle.write_iops_device" },
     .v2 = { emit_io_max, .file = "io.max", .extra = "wiops" } },
 
   { "hugepageLimits", CGROUP_HUGETLB, RESOURCE_LIST, DIRECT (hugepage_limits),

@@ -95,18 +95,32 @@ emit_io_weight_devices (struct emission *emission, const void *member)
   return 0;
 }
 
-int
-emit_blkio_throttle (struct emission *emission, const void *member)
+/* A rate of more than LARGEST is that.  */
+static int
+emit_rates (struct emission *emission, const struct spec_throttle_list *list, uint64_t largest)
 {
-  const struct spec_throttle_list *list = member;
   for (size_t i = 0; i < list->count; i++)
     {
       const struct spec_throttle_device *item = &list->items[i];
+      uint64_t rate = item->rate.value < largest ? item->rate.value : largest;
       const char *text = arena_printf (emission->arena, "%s %" PRIu64,
-                                       device_text (emission, &item->major, &item->minor), item->rate.value);
+                                       device_text (emission, &item->major, &item->minor), rate);
       emit_write (emission, emission->side->file, text, &item->rate);
     }
   return 0;
+}
+
+int
+emit_blkio_throttle (struct emission *emission, const void *member)
+{
+  return emit_rates (emission, member, UINT64_MAX);
+}
+
+/* v1 keeps the lower 32 bits, and would make one operation of 2^32 + 1; v2 takes the largest number, as here.  */
+int
+emit_blkio_throttle_iops (struct emission *emission, const void *member)
+{
+  return emit_rates (emission, member, UINT32_MAX);
 }
 
 /* A rate of 0 is none: v1 takes it so, v2 says "max".  */

@@ -76,6 +76,7 @@ int emit_io_weight (struct emission *emission, const void *member);
 int emit_blkio_weight_devices (struct emission *emission, const void *member);
 int emit_io_weight_devices (struct emission *emission, const void *member);
 int emit_blkio_throttle (struct emission *emission, const void *member);
+int emit_blkio_throttle_iops (struct emission *emission, const void *member);
 int emit_io_max (struct emission *emission, const void *member);
 int emit_hugetlb (struct emission *emission, const void *member);
 int emit_priorities (struct emission *emission, const void *member);

@@ -136,7 +136,7 @@ everything_on_v1 (void **state)
                        "/blkio/blkio.throttle.write_bps_device = 8:0 0\n"
                        "/blkio/blkio.throttle.read_iops_device = 8:16 7\n"
                        "/blkio/blkio.throttle.write_iops_device = 8:0 8\n"
-                       "/blkio/blkio.throttle.write_iops_device = 8:16 18446744073709551615\n"
+                       "/blkio/blkio.throttle.write_iops_device = 8:16 4294967295\n"
                        "/hugetlb/hugetlb.2MB.limit_in_bytes = 4194304\n"
                        "/hugetlb/hugetlb.2MB.rsvd.limit_in_bytes = 4194304 (optional)\n"
                        "/rdma/rdma.max = mlx5_0 hca_handle=3 hca_object=1000\n"
