@@ -124,6 +124,39 @@ is_new (const struct cgroup *cgroup, int hierarchy)
   return cgroup->dirs[hierarchy].made > 0 && !cgroup->has_rules;
 }
 
+/* Whether another write may make way for one that failed with CODE.  */
+static bool
+may_succeed (const struct cgroup_write *item, int code)
+{
+  return item->again && (code == -EINVAL || code == -EBUSY);
+}
+
+/* Performs the COUNT writes at ITEMS, which were refused, as long as one of them is taken.  */
+static int
+perform_again (struct cgroup *cgroup, struct open_file *file, const struct spec *spec,
+               const struct cgroup_write **items, size_t count, struct cgroup_writes *before, struct error *err)
+{
+  while (count > 0)
+    {
+      size_t left = 0;
+      int first = 0;
+      for (size_t i = 0; i < count; i++)
+        {
+          int r = perform (cgroup, file, items[i], before);
+          if (r < 0 && !may_succeed (items[i], r))
+            return write_failed (cgroup, spec, items[i], r, err);
+          if (r < 0 && left == 0)
+            first = r;
+          if (r < 0)
+            items[left++] = items[i];
+        }
+      if (left == count)
+        return write_failed (cgroup, spec, items[0], first, err);
+      count = left;
+    }
+  return 0;
+}
+
 static int
 perform_all (struct cgroup *cgroup, struct open_file *file, const struct spec *spec, struct cgroup_writes *before,
              struct error *err)
@@ -143,20 +176,14 @@ perform_all (struct cgroup *cgroup, struct open_file *file, const struct spec *s
         i++;
       if (r == 0 || may_fail (item, r))
         continue;
-      if (item->again && (r == -EINVAL || r == -EBUSY) && again_count < sizeof again / sizeof *again)
+      if (may_succeed (item, r) && again_count < sizeof again / sizeof *again)
         {
           again[again_count++] = item;
           continue;
         }
       return write_failed (cgroup, spec, item, r, err);
     }
-  for (size_t i = 0; i < again_count; i++)
-    {
-      int r = perform (cgroup, file, again[i], before);
-      if (r < 0)
-        return write_failed (cgroup, spec, again[i], r, err);
-    }
-  return 0;
+  return perform_again (cgroup, file, spec, again, again_count, before, err);
 }
 
 int

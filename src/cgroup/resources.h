@@ -51,9 +51,9 @@ struct cgroup_write
   bool optional;     /* no error if there is no such file */
   bool or_next;      /* if there is no such file the next write is taken instead, else that one is left out */
   bool if_new;       /* only right in a cgroup that is as it was made */
-  bool again; /* refused with EINVAL or EBUSY it is tried once more after all others: limits that bound each other
-                 (memory and memory+swap, quota and period) can only be moved in one order, which depends on
-                 their present values */
+  bool again; /* refused with EINVAL or EBUSY it is tried again after all others, as long as one is taken: limits that
+                 bound each other (memory and memory+swap, period, quota and burst) can only be moved in one order,
+                 which depends on their present values */
 };
 
 struct cgroup_writes

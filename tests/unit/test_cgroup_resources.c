@@ -152,7 +152,7 @@ everything_on_v2 (void **state)
                        "/memory.low = 33554432\n"
                        "/cpu.idle = 0\n"
                        "/cpu.weight = 59\n"
-                       "/cpu.max = 20000 50000\n"
+                       "/cpu.max = 20000 50000 (again)\n"
                        "/cpu.max.burst = 10000 (again)\n"
                        "/cpuset.cpus = 0-1\n"
                        "/cpuset.mems = 0\n"
@@ -262,7 +262,7 @@ unlimited (void **state)
   assert_string_equal (translate (*state, &v2_host, V2_ALL, resources), "/memory.max = max\n"
                                                                         "/memory.swap.max = max (optional)\n"
                                                                         "/memory.low = max\n"
-                                                                        "/cpu.max = max\n"
+                                                                        "/cpu.max = max (again)\n"
                                                                         "/pids.max = max\n"
                                                                         "enable +memory +cpu +pids\n");
   assert_string_equal (translate (*state, &v1_host, NULL, resources),
@@ -288,11 +288,11 @@ static void
 cpu_max_is_one_file (void **state)
 {
   assert_string_equal (translate (*state, &v2_host, V2_ALL, "{\"cpu\":{\"period\":20000}}"),
-                       "/cpu.max = max 20000\nenable +cpu\n");
+                       "/cpu.max = max 20000 (again)\nenable +cpu\n");
   assert_string_equal (translate (*state, &v2_host, V2_ALL, "{\"cpu\":{\"quota\":20000}}"),
-                       "/cpu.max = 20000\nenable +cpu\n");
+                       "/cpu.max = 20000 (again)\nenable +cpu\n");
   assert_string_equal (translate (*state, &v2_host, V2_ALL, "{\"cpu\":{\"quota\":-1,\"period\":20000}}"),
-                       "/cpu.max = max 20000\nenable +cpu\n");
+                       "/cpu.max = max 20000 (again)\nenable +cpu\n");
 }
 
 /* The writes of an update as one line, where PRESENT holds.  */
