@@ -51,20 +51,16 @@ open_for (struct cgroup *cgroup, struct open_file *file, const struct cgroup_wri
 static int
 perform (struct cgroup *cgroup, struct open_file *file, const struct cgroup_write *item, struct cgroup_writes *before)
 {
-  struct cgroup_write present;
   int r = open_for (cgroup, file, item);
   if (r < 0)
     return r;
-  bool known = before != NULL && cgroup_present_write (cgroup, item, &present);
+  if (before != NULL) /* what is refused then says what it said already, and is left alone on the way back */
+    cgroup_keep (cgroup, item, before);
   ssize_t written;
   do
     written = write (file->fd, item->value, strlen (item->value));
   while (written < 0 && errno == EINTR);
-  if (written < 0)
-    return -errno;
-  if (known)
-    cgroup_writes_add (cgroup->arena, before, &present);
-  return 0;
+  return written < 0 ? -errno : 0;
 }
 
 /* What the person who wrote the limit may do about a refusal: the first row whose FILE begins the file's name holds. */

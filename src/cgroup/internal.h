@@ -99,8 +99,9 @@ int cgroup_check_memory (struct cgroup *cgroup, const struct spec *spec, const s
 /* Enables in every ancestor of the v2 directory DIR what ENABLE says ("+memory +pids").  */
 int cgroup_enable (const struct cgroup_dir *dir, const char *enable, struct error *err);
 
-/* The write that puts back what the file of ITEM has now.  False if that cannot be known.  */
-bool cgroup_present_write (struct cgroup *cgroup, const struct cgroup_write *item, struct cgroup_write *ret_write);
+/* Adds to BEFORE what puts back what the file of ITEM has now, and what the kernel changes along with it; nothing if
+ * that cannot be known.  */
+void cgroup_keep (struct cgroup *cgroup, const struct cgroup_write *item, struct cgroup_writes *before);
 
 /* Loads and attaches the device program of RESOURCES to the v2 directory.  */
 int cgroup_attach_devices (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources,

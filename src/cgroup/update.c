@@ -83,8 +83,9 @@ value_from (struct arena *arena, const char *file, const char *value, const char
   return text[length] == '\0' || text[length + 1] == '\0' ? line_text (arena, text) : NULL;
 }
 
-bool
-cgroup_present_write (struct cgroup *cgroup, const struct cgroup_write *item, struct cgroup_write *ret_write)
+/* The write that puts back what the file of ITEM has now.  False if that cannot be known.  */
+static bool
+present_write (struct cgroup *cgroup, const struct cgroup_write *item, struct cgroup_write *ret_write)
 {
   char text[FILE_SIZE];
   int dir = cgroup_dir_fd (cgroup, (size_t) item->hierarchy);
@@ -93,6 +94,31 @@ cgroup_present_write (struct cgroup *cgroup, const struct cgroup_write *item, st
   const char *value = value_from (cgroup->arena, item->file, item->value, text);
   *ret_write = (struct cgroup_write){ .hierarchy = item->hierarchy, .file = item->file, .value = value };
   return value != NULL;
+}
+
+/* The weight of a cgroup that becomes idle, which the kernel forgets: it gives back the default.  */
+static void
+keep_weight (struct cgroup *cgroup, int hierarchy, struct cgroup_writes *before)
+{
+  static const char *const files[] = { "cpu.shares", "cpu.weight" };
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    {
+      const struct cgroup_write item = { .hierarchy = hierarchy, .file = files[i], .value = "" };
+      struct cgroup_write present;
+      if (present_write (cgroup, &item, &present))
+        cgroup_writes_add (cgroup->arena, before, &present);
+    }
+}
+
+void
+cgroup_keep (struct cgroup *cgroup, const struct cgroup_write *item, struct cgroup_writes *before)
+{
+  struct cgroup_write present;
+  if (!present_write (cgroup, item, &present))
+    return;
+  if (strcmp (item->file, "cpu.idle") == 0 && strcmp (present.value, "0") == 0)
+    keep_weight (cgroup, item->hierarchy, before);
+  cgroup_writes_add (cgroup->arena, before, &present);
 }
 
 /* The number that the v2 file FILE begins with; not set if that is "max", or cannot be read.  */
@@ -128,7 +154,7 @@ static bool
 says_already (struct cgroup *cgroup, const struct cgroup_write *item)
 {
   struct cgroup_write present;
-  return cgroup_present_write (cgroup, item, &present) && strcmp (present.value, item->value) == 0;
+  return present_write (cgroup, item, &present) && strcmp (present.value, item->value) == 0;
 }
 
 /* Puts back what BEFORE says; what cannot be is added to the hint of ERR.  */
@@ -155,10 +181,8 @@ put_back (struct cgroup *cgroup, const struct cgroup_writes *before, struct erro
 static int
 tell_unit (struct cgroup *cgroup, struct cgroup_writes *before, struct error *err)
 {
-  struct cgroup_write present;
   for (size_t i = 0; cgroup->unit != NULL && i < cgroup->writes.count; i++)
-    if (cgroup_present_write (cgroup, &cgroup->writes.items[i], &present))
-      cgroup_writes_add (cgroup->arena, before, &present);
+    cgroup_keep (cgroup, &cgroup->writes.items[i], before);
   return cgroup_unit_update (cgroup, &cgroup->writes, err);
 }
 

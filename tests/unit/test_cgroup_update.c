@@ -93,6 +93,48 @@ refusal_puts_back (void **state)
   remove_cgroup (cgroup);
 }
 
+/* The kernel forgets the shares of a cgroup that becomes idle.  */
+static void
+refused_idle_keeps_shares (void **state)
+{
+  (void) state;
+  if (lacks_v1 ())
+    return;
+  struct cgroup *cgroup = load_again (create_cgroup (own_name (""), NULL));
+  OK (update (cgroup, "{\"cpu\":{\"shares\":512}}"));
+  assert_true (update (cgroup, "{\"cpu\":{\"idle\":1,\"mems\":\"77\"}}") < 0);
+  expect (cgroup, "cpu", "cpu.idle", "0");
+  expect (cgroup, "cpu", "cpu.shares", "512");
+  OK (update (cgroup, "{\"cpu\":{\"idle\":1}}"));
+  assert_true (update (cgroup, "{\"cpu\":{\"idle\":0,\"shares\":77,\"mems\":\"77\"}}") < 0);
+  expect (cgroup, "cpu", "cpu.idle", "1");
+  remove_cgroup (cgroup);
+}
+
+/* The period waits for the quota, because of the parent's, and the quota for the burst.  */
+static void
+three_that_bound_each_other (void **state)
+{
+  (void) state;
+  if (lacks_v1 ())
+    return;
+  const char *top = own_name ("");
+  struct cgroup *parent = create_cgroup (top, NULL);
+  struct cgroup *cgroup = load_again (create_cgroup (arena_printf (&view.arena, "%s/x", top), NULL));
+  OK (update (cgroup, "{\"cpu\":{\"period\":100000,\"quota\":50000,\"burst\":40000}}"));
+  OK (update (parent, "{\"cpu\":{\"period\":100000,\"quota\":50000}}"));
+  OK (update (cgroup, "{\"cpu\":{\"period\":10000,\"quota\":5000,\"burst\":0}}"));
+  expect (cgroup, "cpu", "cpu.cfs_period_us", "10000");
+  expect (cgroup, "cpu", "cpu.cfs_quota_us", "5000");
+  expect (cgroup, "cpu", "cpu.cfs_burst_us", "0");
+  assert_int_equal (update (cgroup, "{\"cpu\":{\"period\":20000,\"quota\":12000,\"burst\":100}}"), -EINVAL);
+  expect (cgroup, "cpu", "cpu.cfs_period_us", "10000");
+  expect (cgroup, "cpu", "cpu.cfs_quota_us", "5000");
+  expect (cgroup, "cpu", "cpu.cfs_burst_us", "0");
+  remove_cgroup (cgroup);
+  remove_cgroup (parent);
+}
+
 /* A list of the parent that does not have a device refuses it half-way.  */
 static void
 refused_device_puts_back (void **state)
@@ -149,7 +191,7 @@ v2_controllers (void **state)
     }
   struct cgroup *cgroup = load_again (create_cgroup (own_name ("/a"), NULL)); /* nothing is enabled yet */
   OK (update (cgroup, "{\"memory\":{\"limit\":67108864,\"swap\":100663296},\"cpu\":{\"quota\":20000}}"));
-  OK (update (cgroup, "{\"memory\":{\"swap\":83886080},\"cpu\":{\"period\":50000}}"));
+  OK (update (cgroup, "{\"memory\":{\"swap\":83886080},\"cpu\":{\"period\":50000,\"burst\":15000}}"));
   expect (cgroup, NULL, "memory.swap.max", "16777216");
   expect (cgroup, NULL, "cpu.max", "20000 50000");
   assert_true (update (cgroup, "{\"memory\":{\"limit\":-1},\"cpu\":{\"quota\":-1,\"shares\":2000},"
@@ -158,6 +200,13 @@ v2_controllers (void **state)
   expect (cgroup, NULL, "memory.max", "67108864");
   expect (cgroup, NULL, "cpu.max", "20000 50000");
   expect (cgroup, NULL, "cpu.weight", "100");
+  OK (update (cgroup, "{\"cpu\":{\"quota\":10000,\"burst\":5000}}")); /* the quota waits for the burst */
+  expect (cgroup, NULL, "cpu.max", "10000 50000");
+  expect (cgroup, NULL, "cpu.max.burst", "5000");
+  OK (update (cgroup, "{\"cpu\":{\"shares\":512}}"));
+  assert_true (update (cgroup, "{\"cpu\":{\"idle\":1},\"unified\":{\"pids.max\":\"many\"}}") < 0);
+  expect (cgroup, NULL, "cpu.idle", "0");
+  expect (cgroup, NULL, "cpu.weight", "59");
   remove_cgroup (cgroup);
 }
 
@@ -209,14 +258,16 @@ old_values (void **state)
       assert_non_null (file);
       assert_true (fputs (cases[i].content, file) >= 0 && fclose (file) == 0);
       const struct cgroup_write item = { .file = cases[i].file, .value = cases[i].value };
-      struct cgroup_write back, none;
-      bool known = cgroup_present_write (cgroup, &item, &back);
+      struct cgroup_writes before = { 0 };
+      cgroup_keep (cgroup, &item, &before);
       assert_int_equal (unlink (path), 0);
-      assert_false (cgroup_present_write (cgroup, &item, &none)); /* nor of a file that is not there */
+      size_t known = before.count;
+      cgroup_keep (cgroup, &item, &before); /* nor of a file that is not there */
+      assert_int_equal (before.count, known);
       if (known != (cases[i].back != NULL))
-        fail_msg ("%s, %s: known %d", cases[i].file, cases[i].value, known);
-      if (known)
-        assert_string_equal (back.value, cases[i].back);
+        fail_msg ("%s, %s: %zu known", cases[i].file, cases[i].value, known);
+      if (known > 0)
+        assert_string_equal (before.items[0].value, cases[i].back);
     }
   cgroup_close (cgroup);
   assert_int_equal (rmdir (place), 0);
@@ -229,6 +280,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown (only_what_is_named, clean_up),
     cmocka_unit_test_teardown (refusal_puts_back, clean_up),
+    cmocka_unit_test_teardown (refused_idle_keeps_shares, clean_up),
+    cmocka_unit_test_teardown (three_that_bound_each_other, clean_up),
     cmocka_unit_test_teardown (refused_device_puts_back, clean_up),
     cmocka_unit_test_teardown (refusal_puts_back_on_v2, clean_up),
     cmocka_unit_test_teardown (v2_controllers, clean_up),
