@@ -111,6 +111,11 @@ int cgroup_attach_devices (struct cgroup *cgroup, const struct spec *spec, const
  * Absent ones are no error.  */
 int cgroup_remove_made (struct cgroup_dir *dir);
 
+/* Calls FN with the directory FD (may be O_PATH) and each below it, a cgroup before those in it.  What FN answers below
+ * 0 ends it, but -ENOENT and -ENODEV: a cgroup may go meanwhile.  0 or -errno; -ENOENT when FD itself is gone.  */
+typedef int (*cgroup_visit_fn) (int fd, void *data);
+int cgroup_visit (int fd, cgroup_visit_fn fn, void *data);
+
 /* The processes in the directory FD (may be O_PATH) and below it, in ARENA.  0 or -errno; -ENOENT when it is gone.  */
 int cgroup_list_pids (struct arena *arena, int fd, pid_t **ret_pids, size_t *ret_count);
 

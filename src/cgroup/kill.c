@@ -41,14 +41,23 @@ cgroup_signal (int fd, int sig, size_t *ret_count)
   return r;
 }
 
-/* On hybrid we freeze in v2, but others may have frozen in the v1 freezer, where SIGKILL waits until it is thawed.  */
+static int
+thaw_directory (int fd, void *data)
+{
+  (void) data;
+  fd_write_file_at (fd, "freezer.state", "THAWED");
+  return 0;
+}
+
+/* In the v1 freezer SIGKILL waits until all is thawed: what the container has frozen of cgroups inside, and on hybrid,
+ * where we freeze in v2, what others have.  */
 static void
 thaw_v1 (struct cgroup *cgroup)
 {
   int index = cgroup_v1_index (cgroup->host, "freezer");
   int fd = index < 0 ? -1 : cgroup_dir_fd (cgroup, (size_t) index);
   if (fd >= 0)
-    fd_write_file_at (fd, "freezer.state", "THAWED");
+    cgroup_visit (fd, thaw_directory, NULL);
 }
 
 /* Whether CODE of thawing after SIG is well.  Below a cgroup that is frozen itself other signals wait, as they would
@@ -88,6 +97,8 @@ cgroup_kill (struct cgroup *cgroup, int sig, bool may_freeze, struct error *err)
       if (frozen || was_frozen || sig != SIGKILL)
         break;
     }
+  if (sig == SIGKILL && !dir->hierarchy->v2)
+    thaw_v1 (cgroup);
   if (frozen || (was_frozen && sig == SIGKILL))
     {
       int thawed = cgroup_freeze (cgroup, false, FREEZE_MS, err);

@@ -31,10 +31,12 @@ add_pid (struct pid_list *list, pid_t pid)
   list->items[list->count++] = pid;
 }
 
-/* Reads the cgroup.procs of the directory FD.  Processes of pid namespaces that we do not see read as 0.  */
+/* Reads the cgroup.procs of the directory FD into DATA, a list.  Processes of pid namespaces that we do not see read as
+ * 0.  */
 static int
-read_procs (struct pid_list *list, int fd)
+read_procs (int fd, void *data)
 {
+  struct pid_list *list = data;
   FD_CLEANUP int file = openat (fd, "cgroup.procs", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0)
     return -errno;
@@ -127,31 +129,39 @@ go_to (int *fd, size_t *depth, const struct pending *item)
 }
 
 static int
-read_directory (struct pid_list *list, int fd, size_t depth, struct pending **queue)
+visit (struct arena *arena, int fd, size_t depth, struct pending **queue, cgroup_visit_fn fn, void *data)
 {
-  int r = read_procs (list, fd);
-  return r < 0 ? r : queue_children (list->arena, fd, depth + 1, queue);
+  int r = fn (fd, data);
+  return r < 0 ? r : queue_children (arena, fd, depth + 1, queue);
 }
 
 /* One descriptor at a time, and one name: a container may nest deeper than we may open, or than a path is long.  */
 int
-cgroup_list_pids (struct arena *arena, int fd, pid_t **ret_pids, size_t *ret_count)
+cgroup_visit (int fd, cgroup_visit_fn fn, void *data)
 {
-  struct pid_list list = { .arena = arena };
+  ARENA_CLEANUP struct arena arena = { 0 };
   struct pending *queue = NULL;
   size_t depth = 0;
   FD_CLEANUP int at = openat (fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  int r = at < 0 ? -errno : read_directory (&list, at, depth, &queue);
+  int r = at < 0 ? -errno : visit (&arena, at, depth, &queue, fn, data);
   while (r == 0 && queue != NULL)
     {
       const struct pending *item = queue;
       queue = queue->next;
       r = go_to (&at, &depth, item);
       if (r == 0)
-        r = read_directory (&list, at, depth, &queue);
+        r = visit (&arena, at, depth, &queue, fn, data);
       if (r == -ENOENT || r == -ENODEV) /* removed while we looked */
         r = 0;
     }
+  return r;
+}
+
+int
+cgroup_list_pids (struct arena *arena, int fd, pid_t **ret_pids, size_t *ret_count)
+{
+  struct pid_list list = { .arena = arena };
+  int r = cgroup_visit (fd, read_procs, &list);
   if (r < 0)
     return r;
   *ret_pids = list.items;

@@ -572,6 +572,26 @@ def test_cgroups_nested_deeper_than_a_path_is_long(box):
 
 
 @every_view
+def test_delete_force_with_frozen_cgroups_inside(box):
+    """A container that pauses containers of its own."""
+    box.process["args"] = ["/bin/sh", "-c", "sleep 600 & wait"]
+    box.create()
+    box.start()
+    host.until(lambda: len(box.cgroup_procs()) == 2, "two processes")
+    inner = [pid for pid in box.cgroup_procs() if int(pid) != box.pid]
+    for root in set(host.view_hierarchies(box.view).values()):
+        place = Path(f"{root}{box.cgroup}/inner/deep")
+        file, word = next((pair for pair in (("freezer.state", "FROZEN"), ("cgroup.freeze", "1"))
+                           if (place.parents[1] / pair[0]).exists()), (None, None))
+        if file:
+            place.mkdir(parents=True)
+            (place / "cgroup.procs").write_text(str(inner[0]))
+            (place / file).write_text(word)
+    box.call("delete", "--force", box.id, timeout=15).ok()
+    box.assert_clean()
+
+
+@every_view
 def test_delete_force_of_a_frozen_container(box):
     """SIGKILL reaches frozen processes only when they are thawed (v1)."""
     box.set_probe("pause")
