@@ -130,11 +130,12 @@ parse_bytes (const char *text, int64_t *ret_bytes)
   return true;
 }
 
+/* As JSON has numbers: without zeros before them.  */
 static bool
 is_number (const char *text)
 {
   text += *text == '-';
-  return *text != '\0' && text[strspn (text, "0123456789")] == '\0';
+  return *text != '\0' && text[strspn (text, "0123456789")] == '\0' && (*text != '0' || text[1] == '\0');
 }
 
 static int

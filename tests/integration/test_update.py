@@ -277,6 +277,7 @@ def test_refused_device_rules(box):
     (["--pids-limit", "-2"], ["pids.limit"]),
     (["--cpu-share", "-1"], ["cpu.shares"]),
     (["--cpu-period", "1.5"], ["--cpu-period"]),
+    (["--cpu-period", "050000"], ["--cpu-period", "050000"]),
     (["--cpu-idle", "2"], ["cpu.idle"]),
     (["--blkio-weight", "70000"], ["blockIO.weight"]),
     (["--cpu-quota", "5"], ["cpu.quota"]),
