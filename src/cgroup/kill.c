@@ -86,8 +86,7 @@ cgroup_kill (struct cgroup *cgroup, int sig, bool may_freeze, struct error *err)
     return 0;
 
   bool was_frozen = cgroup_is_frozen (cgroup);
-  bool frozen
-      = !was_frozen && (may_freeze || sig == SIGKILL) && cgroup_freeze (cgroup, true, FREEZE_MS, NULL) == 0;
+  bool frozen = !was_frozen && (may_freeze || sig == SIGKILL) && cgroup_freeze (cgroup, true, FREEZE_MS, NULL) == 0;
   size_t count = 1;
   int r = 0;
   for (int round = 0; round < ROUNDS_MAX && count > 0 && r == 0; round++)

@@ -103,8 +103,8 @@ emit_rates (struct emission *emission, const struct spec_throttle_list *list, ui
     {
       const struct spec_throttle_device *item = &list->items[i];
       uint64_t rate = item->rate.value < largest ? item->rate.value : largest;
-      const char *text = arena_printf (emission->arena, "%s %" PRIu64,
-                                       device_text (emission, &item->major, &item->minor), rate);
+      const char *text
+          = arena_printf (emission->arena, "%s %" PRIu64, device_text (emission, &item->major, &item->minor), rate);
       emit_write (emission, emission->side->file, text, &item->rate);
     }
   return 0;
