@@ -102,6 +102,26 @@ add_devices (struct cgroup *cgroup, const struct spec *spec, const struct spec_r
   return 0;
 }
 
+/* On v1 systemd removes directories of controllers that a unit does not use, and init may not be in them yet.  Who
+ * counts uses them.  */
+static void
+add_accounting (const struct cgroup_places *places, struct unit_properties *properties)
+{
+  static const struct
+  {
+    enum cgroup_controller controller;
+    const char *property;
+  } rows[] = {
+    { CGROUP_CPU, "CPUAccounting" },
+    { CGROUP_MEMORY, "MemoryAccounting" },
+    { CGROUP_PIDS, "TasksAccounting" },
+    { CGROUP_IO, "IOAccounting" },
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (places->v1[rows[i].controller] >= 0)
+      unit_properties_number (properties, rows[i].property, "b", true);
+}
+
 /* What every unit has.  A slice gets no processes, and has its place by its name; nor can it be delegated.  */
 static void
 add_unit (const struct cgroup_unit *unit, pid_t pid, struct unit_properties *properties)
@@ -205,6 +225,7 @@ cgroup_start_unit (struct cgroup *cgroup, const struct spec *spec, const struct 
     return 0;
   struct unit_properties properties = { .arena = cgroup->arena };
   add_unit (unit, pid, &properties);
+  add_accounting (&cgroup->places, &properties);
   int r = cgroup_prepare (cgroup, spec, resources, err);
   if (r == 0)
     {
