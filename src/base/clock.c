@@ -1,8 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Times as text.  */
+/* The present time, and times as text.  */
 #include "base/clock.h"
 
+#include <limits.h>
 #include <stdio.h>
+
+int64_t
+clock_ms (void)
+{
+  struct timespec now;
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int
+clock_left (int64_t deadline)
+{
+  int64_t left = deadline - clock_ms ();
+  return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int) left;
+}
 
 const char *
 clock_text (char out[CLOCK_TEXT_SIZE], const struct timespec *at)

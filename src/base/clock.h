@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Times as text.  In UTC and computed here, because gmtime(3) reads the host's time zone file.  */
+/* The present time, and times as text: in UTC and computed here, because gmtime(3) reads the host's time zone file.  */
 #pragma once
 
+#include <stdint.h>
 #include <time.h>
+
+/* Milliseconds of CLOCK_MONOTONIC, for deadlines.  */
+int64_t clock_ms (void);
+/* What is left until DEADLINE, at least 0: for poll(2).  */
+int clock_left (int64_t deadline);
 
 #define CLOCK_TEXT_SIZE 64 /* also for a year of twelve digits */
 

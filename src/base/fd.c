@@ -9,8 +9,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 /* linux/memfd.h of kernel 6.3.  */
 #ifndef MFD_NOEXEC_SEAL
@@ -208,18 +209,10 @@ fd_receive (int socket, void *data, size_t size, int *fds, unsigned count, unsig
   return got;
 }
 
-static long long
-now_ms (void)
-{
-  struct timespec now;
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 int
 fd_wait_readable (int fd, int timeout_ms)
 {
-  long long deadline = timeout_ms < 0 ? 0 : now_ms () + timeout_ms;
+  int64_t deadline = timeout_ms < 0 ? 0 : clock_ms () + timeout_ms;
   for (;;)
     {
       struct pollfd wanted = { .fd = fd, .events = POLLIN };
@@ -232,8 +225,7 @@ fd_wait_readable (int fd, int timeout_ms)
         return -errno;
       if (timeout_ms >= 0)
         {
-          long long left = deadline - now_ms ();
-          timeout_ms = left < 0 ? 0 : (int) left;
+          timeout_ms = clock_left (deadline);
         }
     }
 }

@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 enum
@@ -26,21 +26,6 @@ enum
 };
 
 /* ---- waiting ---------------------------------------------------------------------------------------------------- */
-
-int64_t
-cgroup_now (void)
-{
-  struct timespec now;
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int
-cgroup_left (int64_t deadline)
-{
-  int64_t left = deadline - cgroup_now ();
-  return left < 0 ? 0 : (int) left;
-}
 
 /* Waits for the file FD, one of those that notify, to change, at most TIMEOUT_MS.  0, also when it did not.  */
 static int
@@ -86,7 +71,7 @@ cgroup_wait_event (int dir, const char *key, int value, int64_t deadline)
       if (now < 0 || now == value)
         return now < 0 ? now : 0;
       /* The kernel holds an event back for 10 ms after the one before it (CGROUP_FILE_NOTIFY_MIN_INTV).  */
-      int left = cgroup_left (deadline);
+      int left = clock_left (deadline);
       int r = wait_change (fd, step <= STEP_MAX_MS && step < left ? step : left);
       if (r < 0)
         return r;
@@ -110,7 +95,7 @@ freeze_v2 (const struct cgroup_dir *dir, bool frozen, int timeout_ms, struct err
         return error_set (err, EBUSY, "%s is thawed, but the cgroup above it is frozen", dir->path);
     }
 
-  r = cgroup_wait_event (dir->fd, "frozen", frozen, cgroup_now () + timeout_ms);
+  r = cgroup_wait_event (dir->fd, "frozen", frozen, clock_ms () + timeout_ms);
   if (r == 0)
     return 0;
   if (r == -ETIMEDOUT)
@@ -140,7 +125,7 @@ freeze_v1 (const struct cgroup_dir *dir, bool frozen, int timeout_ms, struct err
 {
   const char *wanted = frozen ? "FROZEN" : "THAWED";
   char state[STATE_SIZE] = "";
-  int64_t deadline = cgroup_now () + timeout_ms;
+  int64_t deadline = clock_ms () + timeout_ms;
   for (int step = 1;; step = step < STEP_MAX_MS ? step * 2 : step)
     {
       int r = fd_write_file_at (dir->fd, "freezer.state", wanted);
@@ -151,7 +136,7 @@ freeze_v1 (const struct cgroup_dir *dir, bool frozen, int timeout_ms, struct err
         return 0;
       if (!frozen && cgroup_parent_freezing (dir))
         return error_set (err, EBUSY, "%s is thawed, but the cgroup above it is frozen", dir->path);
-      int left = cgroup_left (deadline);
+      int left = clock_left (deadline);
       if (left == 0)
         break;
       poll (NULL, 0, step < left ? step : left);

@@ -128,10 +128,6 @@ int cgroup_signal (int fd, int sig, size_t *ret_count);
 /* Whether a cgroup above the v1 freezer's directory DIR, which is open, is frozen or about to.  */
 bool cgroup_parent_freezing (const struct cgroup_dir *dir);
 
-/* Milliseconds of CLOCK_MONOTONIC; what is left until DEADLINE, at least 0.  */
-int64_t cgroup_now (void);
-int cgroup_left (int64_t deadline);
-
 /* Waits at most until DEADLINE for KEY of the file cgroup.events in the v2 directory DIR to be VALUE.  0, -ETIMEDOUT or
  * -errno.  */
 int cgroup_wait_event (int dir, const char *key, int value, int64_t deadline);

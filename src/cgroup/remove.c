@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/syscalls.h"
 #include "cgroup/systemd.h"
@@ -93,7 +94,7 @@ wait_pidfds (struct pollfd *polls, nfds_t count, int64_t deadline)
   int r = 0;
   while (left > 0 && r == 0)
     {
-      int ready = poll (polls, count, cgroup_left (deadline));
+      int ready = poll (polls, count, clock_left (deadline));
       if (ready < 0 && errno != EINTR)
         r = -errno;
       else if (ready == 0)
@@ -133,7 +134,7 @@ wait_processes (int fd, int64_t deadline)
       r = wait_pidfds (polls, used, deadline);
       if (r < 0)
         return r;
-      if (cgroup_left (deadline) == 0)
+      if (clock_left (deadline) == 0)
         return -ETIMEDOUT;
     }
 }
@@ -164,7 +165,7 @@ remove_tree (struct cgroup *cgroup, size_t i, int64_t deadline)
         r = cgroup_remove_made (&cgroup->dirs[i]);
       if (r != -EBUSY)
         return r;
-      if (cgroup_left (deadline) == 0)
+      if (clock_left (deadline) == 0)
         return -EBUSY;
       poll (NULL, 0, STEP_MS);
     }
@@ -214,7 +215,7 @@ static void
 remove_attempted (struct cgroup *cgroup, int64_t deadline)
 {
   for (size_t i = 0; i < cgroup->count; i++)
-    while (rmdir (cgroup->dirs[i].path) < 0 && errno == EBUSY && cgroup_left (deadline) > 0
+    while (rmdir (cgroup->dirs[i].path) < 0 && errno == EBUSY && clock_left (deadline) > 0
            && wait_empty (cgroup, i, deadline) == 0)
       poll (NULL, 0, STEP_MS);
 }
@@ -237,7 +238,7 @@ stop_unit (struct cgroup *cgroup, bool kill, int timeout_ms, int64_t deadline, s
 int
 cgroup_remove (struct cgroup *cgroup, bool kill, int timeout_ms, struct error *err)
 {
-  int64_t deadline = cgroup_now () + timeout_ms;
+  int64_t deadline = clock_ms () + timeout_ms;
   if (cgroup->attempted)
     remove_attempted (cgroup, deadline);
   if (!cgroup->placed)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/dlopen.h"
 #include "base/error.h"
 #include "cgroup/internal.h"
@@ -124,11 +125,11 @@ static int
 become_ready (struct systemd_bus *bus)
 {
   const struct libsystemd *lib = &bus->lib;
-  int64_t deadline = cgroup_now () + (int64_t) bus->timeout_s * 1000;
+  int64_t deadline = clock_ms () + (int64_t) bus->timeout_s * 1000;
   int r;
   while ((r = lib->sd_bus_is_ready (bus->bus)) == 0)
     {
-      int left = cgroup_left (deadline);
+      int left = clock_left (deadline);
       if (left == 0)
         return -ETIMEDOUT;
       r = lib->sd_bus_process (bus->bus, NULL);
@@ -383,10 +384,10 @@ static int
 wait_for_job (struct systemd_bus *bus, const char *what, struct error *err)
 {
   const struct libsystemd *lib = &bus->lib;
-  int64_t deadline = cgroup_now () + (int64_t) bus->timeout_s * 1000;
+  int64_t deadline = clock_ms () + (int64_t) bus->timeout_s * 1000;
   while (bus->result == NULL)
     {
-      int left = cgroup_left (deadline), r = lib->sd_bus_process (bus->bus, NULL);
+      int left = clock_left (deadline), r = lib->sd_bus_process (bus->bus, NULL);
       if (r == 0 && left == 0)
         return hangs (bus, arena_printf (bus->arena, "the end of the job of %s", what), err);
       if (r == 0)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* events: what a container uses, at intervals, and news that memory ran out, until it ends.  */
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
-#include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/json.h"
@@ -25,14 +24,6 @@ struct watch
   thole_event_fn take;
   void *data;
 };
-
-static int64_t
-now_ms (void)
-{
-  struct timespec now;
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Each event has an arena of its own: this may go on for months.  */
 static int
@@ -66,27 +57,26 @@ follow (struct watch *watch, struct error *err)
     OOM,
     COUNT
   };
-  int64_t next = now_ms ();
+  int64_t next = clock_ms ();
   for (;;)
     {
-      int64_t left = next - now_ms ();
       struct pollfd fds[COUNT] = {
         [PROCESS] = { .fd = watch->pidfd, .events = POLLIN },
         [OOM] = { .fd = watch->oom.fd, .events = watch->oom.events },
       };
-      int r = poll (fds, COUNT, left <= 0 ? 0 : left < INT_MAX ? (int) left : INT_MAX);
+      int r = poll (fds, COUNT, clock_left (next));
       if (r < 0 && errno != EINTR)
         return error_sys (err, errno, "wait for events");
       /* Also at the end: the first process may be what was killed.  */
       r = give_oom (watch);
       if (r < 0 || (fds[PROCESS].revents & POLLIN) != 0)
         return r;
-      if (now_ms () < next)
+      if (clock_ms () < next)
         continue;
       r = give_stats (watch);
       if (r < 0)
         return r;
-      next = now_ms () + watch->interval_ms;
+      next = clock_ms () + watch->interval_ms;
     }
 }
 

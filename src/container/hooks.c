@@ -14,10 +14,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -59,14 +59,6 @@ struct outcome
   size_t length;
   char output[HOOKS_STDERR_MAX]; /* the end of what it wrote on standard error */
 };
-
-static long long
-now_ms (void)
-{
-  struct timespec now;
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 /* A NULL-terminated vector of ITEMS, or of FIRST alone if there are none.  */
 static char **
@@ -151,12 +143,11 @@ drain_output (int fd, struct outcome *outcome)
 static int
 watch (int pidfd, int errors, int timeout_ms, struct outcome *outcome)
 {
-  long long deadline = now_ms () + timeout_ms;
+  int64_t deadline = clock_ms () + timeout_ms;
   struct pollfd wanted[] = { { .fd = pidfd, .events = POLLIN }, { .fd = errors, .events = POLLIN } };
   for (;;)
     {
-      long long left = deadline - now_ms ();
-      int ready = poll (wanted, 2, timeout_ms < 0 ? -1 : left < 0 ? 0 : (int) left);
+      int ready = poll (wanted, 2, timeout_ms < 0 ? -1 : clock_left (deadline));
       if (ready < 0 && errno != EINTR)
         return errno;
       if (ready == 0)
