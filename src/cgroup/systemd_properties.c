@@ -86,6 +86,7 @@ struct property_row
   const char *property;
   void (*convert) (struct conversion *conversion, const struct property_row *row, const char *text);
   uint64_t least;  /* that systemd takes; the kernel does the same with what is below */
+  uint64_t none;   /* from here on the kernel means no limit by it; 0: it has a word for that */
   const char *key; /* of the line of io.max */
 };
 
@@ -128,8 +129,11 @@ static void
 add_limit (struct conversion *conversion, const struct property_row *row, const char *text)
 {
   uint64_t number;
-  if (read_limit (text, &number))
-    set_number (conversion, row->property, number < row->least ? row->least : number);
+  if (!read_limit (text, &number))
+    return;
+  if (row->none != 0 && number >= row->none)
+    number = INFINITE;
+  set_number (conversion, row->property, number < row->least ? row->least : number);
 }
 
 /* NUMBER for the block device "8:0" of TEXT.  */
@@ -161,20 +165,14 @@ add_weight (struct conversion *conversion, const struct property_row *row, const
     set_number (conversion, row->property, number);
 }
 
-/* "8:0 rbps=1000 wiops=max", or on v1 "8:0 1000".  */
+/* "8:0 rbps=1000 wiops=max".  */
 static void
 add_throttle (struct conversion *conversion, const struct property_row *row, const char *text)
 {
   uint64_t number;
-  const char *value = strchr (text, ' ');
-  if (value != NULL && row->key != NULL)
-    {
-      value = strstr (value, row->key);
-      value = value != NULL ? value + strlen (row->key) : NULL;
-    }
-  if (value == NULL || !read_limit (value, &number))
-    return;
-  add_for_device (conversion, row->property, text, !row->v2 && number == 0 ? INFINITE : number);
+  const char *value = strstr (text, row->key);
+  if (value != NULL && read_limit (value + strlen (row->key), &number))
+    add_for_device (conversion, row->property, text, number);
 }
 
 static void
@@ -255,12 +253,19 @@ add_numbers (struct conversion *conversion, const struct property_row *row, cons
 
 /* ---- the table -------------------------------------------------------------------------------------------------- */
 
+/* Not in it are v1's throttles: BlockIOReadBandwidth is forgotten when systemd reads BlockIOWriteBandwidth back from
+ * the unit's file, so that at a daemon-reload it would take the limit away.  Of what it was not told it leaves the file
+ * alone.  */
+
+/* The most that v1 limits memory to, in whole pages of up to 64 KiB, is what it shows where it does not.  */
+#define V1_MEMORY_NONE ((uint64_t) INT64_MAX & ~(uint64_t) 0xffff)
+
 #define V1(file_, property_, ...) .file = file_, .v2 = false, .property = property_, .convert = __VA_ARGS__
 #define V2(file_, property_, ...) .file = file_, .v2 = true, .property = property_, .convert = __VA_ARGS__
 
 /* clang-format off */
 static const struct property_row rows[] = {
-  { V1 ("memory.limit_in_bytes", "MemoryLimit", add_limit, .least = 1) },
+  { V1 ("memory.limit_in_bytes", "MemoryLimit", add_limit, .least = 1, .none = V1_MEMORY_NONE) },
   { V2 ("memory.max", "MemoryMax", add_limit, .least = 1) },
   { V2 ("memory.high", "MemoryHigh", add_limit, .least = 1) },
   { V2 ("memory.low", "MemoryLow", add_limit) },
@@ -277,8 +282,6 @@ static const struct property_row rows[] = {
   { V2 ("pids.max", "TasksMax", add_limit, .least = 1) },
   { V1 ("blkio.weight", "BlockIOWeight", add_weight, .key = "BlockIODeviceWeight") },
   { V1 ("blkio.weight_device", "BlockIODeviceWeight", add_weight, .key = "BlockIODeviceWeight") },
-  { V1 ("blkio.throttle.read_bps_device", "BlockIOReadBandwidth", add_throttle) },
-  { V1 ("blkio.throttle.write_bps_device", "BlockIOWriteBandwidth", add_throttle) },
   { V2 ("io.weight", "IOWeight", add_weight, .key = "IODeviceWeight") },
   { V2 ("io.max", "IOReadBandwidthMax", add_throttle, .key = "rbps=") },
   { V2 ("io.max", "IOWriteBandwidthMax", add_throttle, .key = "wbps=") },

@@ -199,8 +199,6 @@ everything_on_v1 (void **state)
                                                             "TasksMax t 7\n"
                                                             "BlockIOWeight t 500\n"
                                                             "BlockIODeviceWeight a(st) \"/dev/block/8:0\" 100\n"
-                                                            "BlockIOReadBandwidth a(st) \"/dev/block/8:0\" 1 "
-                                                            "\"/dev/block/8:16\" 2\n"
                                                             "CPUQuotaPeriodUSec t 50000\n"
                                                             "CPUQuotaPerSecUSec t 400000\n");
 }
@@ -245,6 +243,19 @@ single_values (void **state)
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     assert_string_equal (of_resources (&v2_host, rows[i].resources), rows[i].properties);
+}
+
+/* What v1 shows where there is no limit, with pages of 4 and of 64 KiB, is what an update that failed puts back.  */
+static void
+no_limit_on_v1 (void **state)
+{
+  (void) state;
+  static const char *const none[] = { "-1", "9223372036854771712", "9223372036854710272", "9223372036854775807" };
+  for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+    assert_string_equal (of_resources (&v1_host, arena_printf (&f.arena, "{\"memory\":{\"limit\":%s}}", none[i])),
+                         "MemoryLimit t infinity\n");
+  assert_string_equal (of_resources (&v1_host, "{\"memory\":{\"limit\":1000000000000000}}"),
+                       "MemoryLimit t 1000000000000000\n");
 }
 
 /* ---- device rules ----------------------------------------------------------------------------------------------- */
@@ -434,7 +445,8 @@ main (void)
     cmocka_unit_test_setup_teardown (bad_names, setup, teardown),
     cmocka_unit_test_setup_teardown (everything_on_v2, setup, teardown),
     cmocka_unit_test_setup_teardown (everything_on_v1, setup, teardown),
-    cmocka_unit_test_setup_teardown (single_values, setup, teardown),
+    cmocka_unit_test (single_values),
+    cmocka_unit_test_setup_teardown (no_limit_on_v1, setup, teardown),
     cmocka_unit_test_setup_teardown (device_rules, setup, teardown),
     cmocka_unit_test_setup_teardown (all_devices, setup, teardown),
     cmocka_unit_test_setup_teardown (annotations, setup, teardown),
