@@ -117,8 +117,8 @@ const char *cgroup_save (struct arena *arena, const struct cgroup *cgroup);
 /* The place that cgroup_save described.  -EINVAL if TEXT is none of its lines.  */
 int cgroup_load (struct arena *arena, const char *text, struct cgroup **ret_cgroup, struct error *err);
 
-/* Whether the caller may make directories where CGROUP is to be: asked of one hierarchy, with one system call mostly.
- */
+/* Whether a caller who is not root may make the directories of CGROUP: one system call a hierarchy mostly.  Of v1 the
+ * user's systemd makes none, whatever it has a unit for.  */
 bool cgroup_may_create (const struct cgroup *cgroup);
 
 /* Checks RESOURCES against what this host's hierarchies can do before anything is changed: a limit whose controller is

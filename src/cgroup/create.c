@@ -99,12 +99,12 @@ make_path (const char *path, size_t mount_length)
   return made;
 }
 
-bool
-cgroup_may_create (const struct cgroup *cgroup)
+/* Whether the caller may make the directory DIR.  */
+static bool
+may_make (const struct cgroup_dir *dir)
 {
-  int core = cgroup_core_index (cgroup->host);
   char path[PATH_MAX];
-  if (core < 0 || snprintf (path, sizeof path, "%s", cgroup->dirs[core].path) >= (int) sizeof path)
+  if (snprintf (path, sizeof path, "%s", dir->path) >= (int) sizeof path)
     return false;
   /* The nearest directory above that is there; the mount point always is.  */
   int r;
@@ -115,6 +115,18 @@ cgroup_may_create (const struct cgroup *cgroup)
     }
   while (r < 0 && errno == ENOENT);
   return r == 0;
+}
+
+bool
+cgroup_may_create (const struct cgroup *cgroup)
+{
+  for (size_t i = 0; i < cgroup->count; i++)
+    {
+      bool made_by_systemd = cgroup->unit != NULL && cgroup->dirs[i].hierarchy->v2;
+      if (!made_by_systemd && !may_make (&cgroup->dirs[i]))
+        return false;
+    }
+  return cgroup->count > 0;
 }
 
 int

@@ -135,15 +135,7 @@ asks_for_limits (const struct spec_resources *r)
              || r->unified.count);
 }
 
-/* Whether the container can live without a cgroup of its own: who is not root may not be able to make one, and asked
- * for no limit.  */
-static bool
-may_do_without_cgroup (const struct thole *thole, const struct spec_resources *resources)
-{
-  return is_rootless (thole) && !asks_for_limits (resources);
-}
-
-/* Finds the place.  *RET_MISSING: the caller may not make one there.  */
+/* Finds the place.  *RET_MISSING: the caller is not root and may not make one there.  */
 static int
 new_cgroup (struct arena *arena, const struct thole *thole, const char *id, struct preparation *p, bool *ret_missing,
             struct error *err)
@@ -153,19 +145,24 @@ new_cgroup (struct arena *arena, const struct thole *thole, const char *id, stru
   int result;
 
   if (thole->cgroup_manager == THOLE_CGROUP_SYSTEMD)
-    {
-      result = cgroup_new_unit (arena, p->facts.cgroup, path, id, is_rootless (thole), thole->systemd_timeout,
-                                &p->cgroup, err);
-      *ret_missing = result == -ENOTCONN;
-    }
+    result = cgroup_new_unit (arena, p->facts.cgroup, path, id, is_rootless (thole), thole->systemd_timeout, &p->cgroup,
+                              err);
   else
-    {
-      result = cgroup_new (arena, p->facts.cgroup, path, id, &p->cgroup, err);
-      *ret_missing = result == 0 && !cgroup_may_create (p->cgroup);
-    }
+    result = cgroup_new (arena, p->facts.cgroup, path, id, &p->cgroup, err);
+  *ret_missing = is_rootless (thole) && (result == 0 ? !cgroup_may_create (p->cgroup) : result == -ENOTCONN);
   return (result == -EINVAL || result == -ENAMETOOLONG) && path
              ? error_context (err, "%s", spec_where (arena, p->spec, &l->cgroups_path))
              : result;
+}
+
+/* A unit of the user's systemd would be there, and hold nothing.  */
+static int
+refuse_limits (struct arena *arena, const struct spec *spec, const struct spec_resources *resources, struct error *err)
+{
+  error_set (err, EACCES, "systemd hands no controller of cgroup v1 to a user, so no limit would hold");
+  error_hint (err, "drop the limits, or have the host boot with cgroup v2 alone "
+                   "(systemd.unified_cgroup_hierarchy=1 on the kernel's command line)");
+  return error_context (err, "%s", spec_where (arena, spec, resources));
 }
 
 static int
@@ -183,13 +180,16 @@ find_cgroup (struct arena *arena, const struct thole *thole, const char *id, str
   if (result < 0 || p->facts.cgroup->layout == CGROUP_NONE || disabled)
     return result;
   result = new_cgroup (arena, thole, id, p, &missing, err);
-  if (missing && may_do_without_cgroup (thole, resources))
+  if (missing && !asks_for_limits (resources))
     {
       log_warning ("no cgroup for container %s: the caller may not make one", id);
       error_clear (err);
+      cgroup_close (p->cgroup);
       p->cgroup = NULL;
       return 0;
     }
+  if (missing && result == 0 && systemd)
+    return refuse_limits (arena, p->spec, resources, err);
   if (result < 0 || (result = cgroup_find_leaf (p->cgroup, p->spec, err)) < 0)
     return result;
   p->facts.cgroup_path = cgroup_path (p->cgroup);

@@ -333,6 +333,20 @@ def test_delegated_cgroup(box):
                 path.rmdir()
 
 
+@pytest.mark.root("delegates a cgroup")
+@pytest.mark.skipif("" not in host.HIERARCHIES or host.PURE_V2, reason="needs a hybrid layout")
+def test_delegated_in_one_hierarchy_alone(box):
+    """As systemd does it for users where v1 is in use, too."""
+    place = delegate(host.HIERARCHIES[""], box.id)
+    try:
+        box.linux["cgroupsPath"] = f"/{box.id}/box"
+        result = box.run()
+        assert result.ok() and WARNING in result.said
+        assert not (place / "box").exists()
+    finally:
+        place.rmdir()
+
+
 # ---- where states are kept
 
 

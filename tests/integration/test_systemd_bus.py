@@ -79,7 +79,7 @@ def test_limits(systemd, box):
     box.resources["cpu"] = {"shares": 512, "quota": 25000, "period": 50000}
     hierarchies = host.view_hierarchies(box.view)
     if not all(name in hierarchies for name in ("memory", "pids", "cpu")):
-        pytest.skip("the controllers are not v1's here; see unit/test_systemd_properties.c")
+        pytest.skip("the controllers are not v1's here; see unit/test_systemd_unit.c")
     box.set_probe("pause")
     box.create()
     properties = systemd.properties()
