@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 
 enum
 {
@@ -404,12 +405,38 @@ cgroup_join_soon (struct cgroup *cgroup)
     open_procs (cgroup, i);
 }
 
+static int
+join_failed (struct cgroup *cgroup, size_t i, const char *pid, int r, struct error *err)
+{
+  const struct cgroup_dir *dir = &cgroup->dirs[i];
+  r = error_sys (err, r, "move process %s into cgroup %s", pid, dir->path);
+  if (r == -EBUSY && dir->hierarchy->v2)
+    error_hint (err, "it has child cgroups with controllers, which cgroup v2 does not allow beside processes");
+  else if (r == -ENOSPC && (int) i == cgroup->places.v1[CGROUP_CPUSET])
+    error_hint (err, "cpuset.cpus or cpuset.mems is empty there");
+  return r;
+}
+
+/* Whether the directory I can be missed: systemd on v1 empties and removes those of blkio, whosever they are, once no
+ * unit of its uses that.  Then init is in none, and an exec need not be; a create has lost nothing that was asked for,
+ * unless limits were written.  */
+static bool
+can_be_missed (const struct cgroup *cgroup, size_t i)
+{
+  for (size_t j = 0; j < cgroup->writes.count; j++)
+    if (cgroup->writes.items[j].hierarchy == (int) i)
+      return false;
+  return (int) i == cgroup->places.v1[CGROUP_IO];
+}
+
+/* The last ones first, v2 and name=systemd: what is the caller's there systemd on v1 moves about in the others, even
+ * out of a cgroup that it has just joined, when a unit beside the caller begins or ends to use a controller.  */
 int
 cgroup_join (struct cgroup *cgroup, pid_t pid, struct error *err)
 {
   char text[16];
   snprintf (text, sizeof text, "%ld", (long) pid);
-  for (size_t i = 0; i < cgroup->count; i++)
+  for (size_t i = cgroup->count; i-- > 0;)
     {
       struct cgroup_dir *dir = &cgroup->dirs[i];
       if (dir->hierarchy->v2 && cgroup->cloned)
@@ -420,14 +447,10 @@ cgroup_join (struct cgroup *cgroup, pid_t pid, struct error *err)
       dir->procs = fd_close (dir->procs);
       if (r == -EACCES && dir->hierarchy->v2 && cgroup->unit != NULL)
         return cgroup_unit_attach (cgroup, pid, err);
-      if (r == 0)
-        continue;
-      r = error_sys (err, r, "move process %s into cgroup %s", text, dir->path);
-      if (r == -EBUSY && dir->hierarchy->v2)
-        error_hint (err, "it has child cgroups with controllers, which cgroup v2 does not allow beside processes");
-      else if (r == -ENOSPC && (int) i == cgroup->places.v1[CGROUP_CPUSET])
-        error_hint (err, "cpuset.cpus or cpuset.mems is empty there");
-      return r;
+      if ((r == -ENOENT || r == -ENODEV) && can_be_missed (cgroup, i))
+        log_debug ("cgroup %s is gone: process %s does not join it", dir->path, text);
+      else if (r < 0)
+        return join_failed (cgroup, i, text, r, err);
     }
   return 0;
 }

@@ -552,6 +552,20 @@ def test_cgroup_of_a_container_that_has_cgroups_of_its_own(box, view):
         end(pid)
 
 
+@pytest.mark.root("makes cgroups")
+@pytest.mark.parametrize("controller, status", [("blkio", 3), ("devices", 255)])
+def test_cgroup_that_is_gone_in_one_hierarchy(box, controller, status):
+    """As systemd on v1 leaves that of blkio when no unit uses it any more; without others it would be less confined."""
+    if controller not in host.HIERARCHIES:
+        pytest.skip(f"needs the {controller} controller of cgroup v1")
+    start(box)
+    place = Path(f"{host.HIERARCHIES[controller]}{box.cgroup}")
+    (place.parent / "cgroup.procs").write_text(str(box.pid))
+    place.rmdir()
+    assert execute(box, "/probe", "exit", "3").status == status
+    box.delete("--force")
+
+
 # ---- how it ends
 
 
