@@ -5,6 +5,11 @@
 #include <errno.h>
 #include <unistd.h>
 
+enum
+{
+  DRAIN_MAX = 64 * 1024 /* a pty holds some 12 KiB */
+};
+
 void
 relay_want (const struct relay *relay, struct pollfd fds[2])
 {
@@ -49,16 +54,19 @@ relay_step (struct relay *relay, const struct pollfd fds[2])
 void
 relay_drain (struct relay *relay)
 {
-  for (;;)
+  for (size_t room = DRAIN_MAX;;)
     {
       struct pollfd fds[2];
       relay_want (relay, fds);
-      if (fds[0].fd < 0 && fds[1].fd < 0)
+      if (fds[1].fd < 0 && (fds[0].fd < 0 || room == 0))
         return;
       int ready = poll (fds, 2, fds[1].fd >= 0 ? -1 : 0);
       if (ready == 0 || (ready < 0 && errno != EINTR))
         return;
-      if (ready > 0)
-        relay_step (relay, fds);
+      if (ready < 0)
+        continue;
+      relay_step (relay, fds);
+      if (fds[0].fd >= 0)
+        room -= relay->end < room ? relay->end : room;
     }
 }

@@ -27,5 +27,6 @@ void relay_want (const struct relay *relay, struct pollfd fds[2]);
  * write error breaks the relay and drops what it holds.  */
 void relay_step (struct relay *relay, const struct pollfd fds[2]);
 
-/* Moves what is there now until FROM has nothing more to give, waiting for TO as long as that takes.  */
+/* Moves what is there now until FROM has nothing more to give, waiting for TO as long as that takes.  Not for ever:
+ * others than the program that has ended may write to its terminal all the time, faster than TO is read.  */
 void relay_drain (struct relay *relay);

@@ -209,6 +209,21 @@ def test_terminal_of_the_caller_cannot_be_typed_into(running):
     terminal.close()
 
 
+def test_flood_of_the_terminal(running):
+    """The program has ended, and somebody goes on writing to its terminal, faster than its caller reads."""
+    script = "trap '' HUP; while [ ! -e /stop ]; do echo $0 >/dev/pts/0; done 2>/dev/null & sleep 0.3"
+    ours, theirs = os.pipe()
+    exec_ = running.spawn("exec", "-t", running.id, "/bin/sh", "-c", script, "x" * 100, stdout=theirs)
+    end = time.monotonic() + 10 * host.SLOWNESS
+    os.close(theirs)
+    while os.read(ours, 4096):
+        time.sleep(0.002)
+        assert time.monotonic() < end
+    exec_.wait().ok()
+    (running.rootfs / "stop").touch()
+    os.close(ours)
+
+
 def test_pts_is_no_devpts(box, tripwire):
     """Only to open a device of somebody's may do something to the host."""
     box.without_network()

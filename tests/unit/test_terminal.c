@@ -251,6 +251,18 @@ test_relay_broken (void **state)
   fd_close (out.to);
 }
 
+/* There is somebody who never stops writing.  */
+static void
+test_relay_endless (void **state)
+{
+  (void) state;
+  FD_CLEANUP int from = open ("/dev/zero", O_RDONLY | O_CLOEXEC);
+  FD_CLEANUP int to = open ("/dev/null", O_WRONLY | O_CLOEXEC);
+  struct relay relay = RELAY_INIT (from, to);
+  relay_drain (&relay);
+  assert_int_equal (relay.start, relay.end);
+}
+
 /* A child with default signals that does ACTION with ARGUMENT.  */
 static pid_t
 make_child (void (*action) (const struct pty *), const struct pty *pty)
@@ -484,9 +496,10 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_send),         cmocka_unit_test (test_raw),
     cmocka_unit_test (test_relay),        cmocka_unit_test (test_size_and_newlines),
-    cmocka_unit_test (test_relay_broken), cmocka_unit_test (test_status),
-    cmocka_unit_test (test_signals),      cmocka_unit_test (test_terminal),
-    cmocka_unit_test (test_last_words),   cmocka_unit_test (test_nobody_reads),
+    cmocka_unit_test (test_relay_broken), cmocka_unit_test (test_relay_endless),
+    cmocka_unit_test (test_status),       cmocka_unit_test (test_signals),
+    cmocka_unit_test (test_terminal),     cmocka_unit_test (test_last_words),
+    cmocka_unit_test (test_nobody_reads),
   };
   alarm (60); /* what hangs fails */
   return cmocka_run_group_tests (tests, set_up, tear_down);
