@@ -116,10 +116,28 @@ object (struct arena *arena, const struct failure *f)
   return *detail && !strstr (phrase, detail) ? arena_printf (arena, "%s: %s", phrase, detail) : phrase;
 }
 
+/* Why a program cannot be executed, in the words that callers look for.  */
+static const char *
+refusal (int error)
+{
+  switch (error)
+    {
+    case ENOENT:
+      return "no such file or directory";
+    case EACCES:
+      return "permission denied";
+    case EISDIR:
+      return "is a directory: permission denied";
+    default:
+      return strerror (error);
+    }
+}
+
 static int
 explain_program (const struct failure *f, const char *where, struct error *err)
 {
   const struct plan_report *r = f->report;
+  bool denied = r->error == EACCES || r->error == EISDIR;
 
   switch (r->failure)
     {
@@ -128,14 +146,13 @@ explain_program (const struct failure *f, const char *where, struct error *err)
         return error_set (err, r->error, "%sexec: \"%s\": no such file or directory", where, r->detail);
       return error_set (err, r->error, "%sexec: \"%s\": executable file not found in $PATH", where, r->detail);
     case PLAN_FAILURE_NOT_EXECUTABLE:
-      error_set (err, EACCES, "%sexec: \"%s\": %spermission denied", where, r->detail,
-                 r->error == EISDIR ? "is a directory: " : "");
-      error_hint (err, "the program must be a file that the user of the process may execute");
-      return -EACCES;
+      error_set (err, denied ? EACCES : r->error, "%sexec: \"%s\": %s", where, r->detail, refusal (r->error));
+      if (denied)
+        error_hint (err, "the program must be a file that the user of the process may execute");
+      return denied ? -EACCES : -r->error;
     default:
-      error_set (err, r->error, "%sexec: \"%s\": its interpreter \"%s\" %s", where, r->reason, r->detail,
-                 r->error == ENOENT ? "is missing in the container: no such file or directory"
-                                    : "cannot be executed: permission denied");
+      error_set (err, r->error, "%sexec: \"%s\": its interpreter \"%s\" %s%s", where, r->reason, r->detail,
+                 r->error == ENOENT ? "is missing in the container: " : "cannot be executed: ", refusal (r->error));
       error_hint (err, strchr (r->detail, '\r')
                            ? "the first line of the script ends with a carriage return"
                            : "a script needs its shell, a dynamic program its loader and libraries");

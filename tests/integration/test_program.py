@@ -79,6 +79,19 @@ def test_symlink_to_nothing(box):
     assert "no such file or directory" in refuse(box, "/bin/dangling")
 
 
+def test_symlink_to_itself(box):
+    """Nobody's permission would help."""
+    (box.rootfs / "bin/loop").symlink_to("loop")
+    for program in ("loop", "/bin/loop"):
+        message = refuse(box, program)
+        assert "too many levels of symbolic links" in message and "permission denied" not in message
+
+
+def test_name_that_is_too_long(box):
+    message = refuse(box, "/" + 300 * "x")
+    assert "file name too long" in message and "permission denied" not in message
+
+
 def test_symlink_that_leads_out_stays_inside(box):
     """An absolute link counts from the container's root; ../ stops there."""
     (box.rootfs / "bin/up").symlink_to("../../../../../../../../bin/busybox")

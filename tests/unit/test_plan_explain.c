@@ -174,6 +174,8 @@ test_not_executable (void **state)
   r.error = EISDIR;
   check (f, &r, EACCES, "process.args (config.json:2:34): exec: \"/etc/passwd\": is a directory: permission denied",
          hint);
+  r.error = ELOOP;
+  check (f, &r, ELOOP, "process.args (config.json:2:34): exec: \"/etc/passwd\": Too many levels of symbolic links", "");
 }
 
 /* "No such file" would be read as a missing program: it is not said of a missing interpreter.  */
@@ -194,6 +196,11 @@ test_interpreter (void **state)
   check (f, &r, EACCES,
          "process.args (config.json:2:34): exec: \"/script\": its interpreter \"/bin/bash\" cannot be executed: "
          "permission denied",
+         hint);
+  r.error = ELOOP;
+  check (f, &r, ELOOP,
+         "process.args (config.json:2:34): exec: \"/script\": its interpreter \"/bin/bash\" cannot be executed: "
+         "Too many levels of symbolic links",
          hint);
   r.error = ENOENT;
   strcpy (r.detail, "/bin/sh\r");
