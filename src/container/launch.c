@@ -271,26 +271,36 @@ memory_limit (struct arena *arena, const struct spec *spec, int sig)
              : "";
 }
 
+/* The operation that init is at.  Whoever may trace init can write to the report at any time: what is compared must be
+ * what is used.  */
+static uint32_t
+current_op (const struct launch *launch)
+{
+  return __atomic_load_n (&launch->report->op, __ATOMIC_RELAXED);
+}
+
 /* Init is gone, or says nothing more: why.  */
 static int
 explain_death (struct arena *arena, struct launch *launch, struct error *err)
 {
   const struct plan_report *report = launch->report;
   const char *where;
+  uint32_t op;
   int status = 0;
 
   if (fd_wait_readable (launch->pidfd, STEP_TIMEOUT_MS) == 0 && waitpid (launch->pid, &status, 0) == launch->pid)
     launch->pid = 0;
   if (__atomic_load_n (&report->failure, __ATOMIC_ACQUIRE) != PLAN_FAILURE_NONE)
     return plan_explain (arena, launch->plan, launch->spec, report, err);
-  if (report->op >= launch->plan->header->count)
+  op = current_op (launch);
+  if (op >= launch->plan->header->count)
     return error_set (err, EPROTO, "init has gone");
-  where = plan_origin_text (arena, launch->spec, launch->plan->origins[report->op]);
+  where = plan_origin_text (arena, launch->spec, launch->plan->origins[op]);
   if (!WIFSIGNALED (status))
     return error_set (err, ECHILD, "%sinit exited with status %d while it was to %s", where, WEXITSTATUS (status),
-                      plan_op_phrase (arena, launch->plan, op_at (launch, report->op)));
+                      plan_op_phrase (arena, launch->plan, op_at (launch, op)));
   error_set (err, ECHILD, "%sinit was killed by signal %d while it was to %s%s", where, WTERMSIG (status),
-             plan_op_phrase (arena, launch->plan, op_at (launch, report->op)),
+             plan_op_phrase (arena, launch->plan, op_at (launch, op)),
              memory_limit (arena, launch->spec, WTERMSIG (status)));
   return -ECHILD;
 }
@@ -308,13 +318,13 @@ patience_ms (const struct plan_op *op)
 static int
 wait_message (struct arena *arena, struct launch *launch, struct error *err)
 {
-  uint32_t before = launch->report->op;
+  uint32_t before = current_op (launch);
   int64_t waited_ms = 0; /* while init was at operation BEFORE */
 
   for (;;)
     {
       int result = fd_wait_readable (launch->control, STEP_TIMEOUT_MS);
-      uint32_t op = launch->report->op;
+      uint32_t op = current_op (launch);
 
       if (result == 0)
         return 0;
@@ -406,7 +416,7 @@ launch_expect_exec (struct arena *arena, struct launch *launch, const struct con
   if (got < 0)
     return got;
   /* At end of file init has either become the program or died.  It says which: exec is its last operation.  */
-  if (got > 0 || launch->report->op != launch->plan->header->count - 1
+  if (got > 0 || current_op (launch) != launch->plan->header->count - 1
       || __atomic_load_n (&launch->report->failure, __ATOMIC_ACQUIRE) != PLAN_FAILURE_NONE)
     return explain_death (arena, launch, err);
   return 0;
@@ -473,10 +483,14 @@ launch_trace (struct arena *arena, const struct launch *launch, const char *path
   struct strbuf out = STRBUF_INIT (arena);
   struct json_writer w = { .out = &out, .indent = 2 };
   const struct plan_report *r = launch->report;
-  uint32_t count = r->timed < PLAN_TIMES_MAX ? r->timed : PLAN_TIMES_MAX;
+  uint32_t count = __atomic_load_n (&r->timed, __ATOMIC_RELAXED);
   FD_CLEANUP int fd = -1;
   int result;
 
+  if (count > PLAN_TIMES_MAX)
+    count = PLAN_TIMES_MAX;
+  if (count > launch->plan->header->count)
+    count = launch->plan->header->count;
   json_array_begin (&w, NULL);
   for (uint32_t i = 0; i < count; i++)
     {

@@ -225,7 +225,7 @@ plan_explain (struct arena *arena, const struct plan *plan, const struct spec *s
               struct error *err)
 {
   const struct plan_op *ops = (const void *) ((const char *) plan->header + plan->header->ops);
-  uint32_t op = report->op;
+  uint32_t op = __atomic_load_n (&report->op, __ATOMIC_RELAXED);
   struct failure f = { .report = report, .plan = plan };
 
   if (op >= plan->header->count)
@@ -242,10 +242,11 @@ plan_explain_start (struct arena *arena, uint32_t last_op, const struct spec *sp
 {
   const struct spec_hook_list *hooks = spec->hooks ? &spec->hooks->start_container : NULL;
   bool seccomp = spec->linux_ && spec->linux_->seccomp;
-  uint32_t left = last_op - report->op; /* exec is the last; before it comes seccomp, if any, before that the hooks */
+  uint32_t op = __atomic_load_n (&report->op, __ATOMIC_RELAXED);
+  uint32_t left = last_op - op; /* exec is the last; before it comes seccomp, if any, before that the hooks */
   struct failure f = { .report = report, .code = PLAN_EXEC };
 
-  if (report->op > last_op)
+  if (op > last_op)
     return error_set (err, EPROTO, "init reported nonsense");
   if (!spec->process)
     f.code = PLAN_READY;
