@@ -43,6 +43,7 @@ struct execution
   struct plan_target target; /* the container's first process */
   const struct spec *spec;
   struct cgroup *cgroup; /* NULL: the container has none */
+  bool outside;          /* init is not to be born there */
   struct plan_facts facts;
   struct launch launch;
   struct foreground foreground;
@@ -135,7 +136,7 @@ descend (struct execution *e, struct error *err)
 static bool
 is_born_there (const struct execution *e)
 {
-  return e->cgroup != NULL && !e->facts.join_cgroup && !e->facts.join_late;
+  return e->cgroup != NULL && !e->outside && !e->facts.join_cgroup && !e->facts.join_late;
 }
 
 static int
@@ -165,14 +166,20 @@ make_plan (struct execution *e, struct plan **ret_plan, struct error *err)
 }
 
 static int
-prepare_exec (struct execution *e, struct error *err)
+prepare_launch (struct execution *e, struct error *err)
 {
   struct plan *plan = NULL;
+  int r = make_plan (e, &plan, err);
+  return r < 0 ? r : launch_prepare (e->arena, &e->launch, plan, e->spec, err);
+}
+
+static int
+prepare_exec (struct execution *e, struct error *err)
+{
   int r;
-  if ((r = find_process (e, err)) < 0 || (r = check_terminal (e, err)) < 0 || (r = descend (e, err)) < 0
-      || (r = make_plan (e, &plan, err)) < 0)
+  if ((r = find_process (e, err)) < 0 || (r = check_terminal (e, err)) < 0 || (r = descend (e, err)) < 0)
     return r;
-  return launch_prepare (e->arena, &e->launch, plan, e->spec, err);
+  return prepare_launch (e, err);
 }
 
 /* *RESULT is of an attempt to get into the cgroup.  Where the container has enabled controllers for cgroups of its own,
@@ -194,18 +201,43 @@ give_birth (struct execution *e, bool *ret_cloned, struct error *err)
   return launch_start (&e->launch, -1, fd, e->entry.fd, ret_cloned, err);
 }
 
-/* Init is born, in the cgroup of the container if that can be, and moved into it if not.  */
+/* Init is born, in the cgroup of the container if that can be.  */
+static int
+bear_init (struct execution *e, bool *ret_cloned, struct error *err)
+{
+  int r = give_birth (e, ret_cloned, err);
+  if (follow (e, &r, err))
+    r = give_birth (e, ret_cloned, err);
+  if (r < 0)
+    return r;
+  if (e->cgroup != NULL && !*ret_cloned && !e->facts.join_late)
+    cgroup_join_soon (e->cgroup); /* while init is on its way to who is to join */
+  return launch_meet (e->arena, &e->launch, err);
+}
+
+/* *RESULT is of bear_init.  Who enters a pid namespace is two for a moment, and the cgroup's limit on pids may have
+ * room for one: then there is to be another attempt, outside.  */
+static bool
+leave (struct execution *e, bool cloned, int *result, struct error *err)
+{
+  if (*result != -EAGAIN || !cloned)
+    return false;
+  launch_kill (&e->launch);
+  launch_close (&e->launch);
+  error_clear (err);
+  e->outside = true;
+  *result = prepare_launch (e, err);
+  return *result == 0;
+}
+
+/* Init is moved into the cgroup if it was not born there.  */
 static int
 place_init (struct execution *e, struct error *err)
 {
   bool cloned = false;
-  int r = give_birth (e, &cloned, err);
-  if (follow (e, &r, err))
-    r = give_birth (e, &cloned, err);
-  if (r == 0 && e->cgroup != NULL && !cloned && !e->facts.join_late)
-    cgroup_join_soon (e->cgroup); /* while init is on its way to who is to join */
-  if (r == 0)
-    r = launch_meet (e->arena, &e->launch, err);
+  int r = bear_init (e, &cloned, err);
+  if (leave (e, cloned, &r, err))
+    r = bear_init (e, &cloned, err);
   if (r < 0 || e->cgroup == NULL)
     return r;
   if (cloned) /* whatever its CPUs are by now */

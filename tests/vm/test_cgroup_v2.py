@@ -76,9 +76,11 @@ def test_pids_max_stops_a_fork_bomb(box, cgroup):
     assert not cgroup.exists()
 
 
-def test_exec_where_the_pids_limit_is_reached(box, cgroup):
-    """Who looks after a container gets in: he is moved there, for nobody is born there any more."""
-    box.resources["pids"] = {"limit": 1}
+@pytest.mark.parametrize("room", [0, 1])
+def test_exec_where_the_pids_limit_is_reached(box, cgroup, room):
+    """Who looks after a container gets in: he is moved there, for nobody is born there any more, or not both of the two
+    that it takes to get into its pid namespace."""
+    box.resources["pids"] = {"limit": 1 + room}
     begin(box, "/probe", "pause")
     assert box.call("exec", box.id, "/bin/cat", "/proc/self/cgroup").ok().out in ("0::/\n", f"0::{box.cgroup}\n")
     assert numbers(cgroup / "pids.events")["max"] > 0
