@@ -142,9 +142,8 @@ explain_program (const struct failure *f, const char *where, struct error *err)
   switch (r->failure)
     {
     case PLAN_FAILURE_NOT_FOUND:
-      if (strchr (r->detail, '/'))
-        return error_set (err, r->error, "%sexec: \"%s\": no such file or directory", where, r->detail);
-      return error_set (err, r->error, "%sexec: \"%s\": executable file not found in $PATH", where, r->detail);
+      return error_set (err, r->error, "%sexec: \"%s\": %s", where, r->detail,
+                        strchr (r->detail, '/') ? refusal (ENOENT) : "executable file not found in $PATH");
     case PLAN_FAILURE_NOT_EXECUTABLE:
       error_set (err, denied ? EACCES : r->error, "%sexec: \"%s\": %s", where, r->detail, refusal (r->error));
       if (denied)
