@@ -5,6 +5,7 @@ THOLE is the binary under test, PROBE the built tests/probe/probe.  Each process
 too) runs in a mount namespace of its own, so that a mount that goes astray shows in its own test and dies with it.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -152,19 +153,14 @@ def probe_here():
 @pytest.fixture
 def holder():
     """Gives processes that live in new namespaces, to be joined by their pid: hold(host.CLONE_NEWNET | ...)."""
-    held = []
+    held = contextlib.ExitStack()
 
     def hold(flags, users=None):
-        process = subprocess.Popen([boxes.tool("busybox"), "sleep", "600"], stdin=subprocess.DEVNULL,
-                                   preexec_fn=lambda: host.unshare(flags))
-        runtime.started.add(process.pid)
-        held.append(process)
+        process = held.enter_context(runtime.beside(boxes.tool("busybox"), "sleep", "600",
+                                                    preexec_fn=lambda: host.unshare(flags)))
         for table in ("uid_map", "gid_map") if users else ():
             Path(f"/proc/{process.pid}/{table}").write_text(users)
         return process.pid
 
-    yield hold
-    for process in held:
-        process.kill()
-        process.wait()
-        runtime.started.discard(process.pid)
+    with held:
+        yield hold

@@ -54,16 +54,11 @@ def tripwire():
     def lay(path):
         path.unlink(missing_ok=True)
         os.mkfifo(path)
-        waiting.append(subprocess.Popen([boxes.tool("busybox"), "sh", "-c", f"exec 3>'{path}'"],
-                                        stdin=subprocess.DEVNULL))
-        runtime.started.add(waiting[-1].pid)
+        waiting.append(stack.enter_context(runtime.beside(boxes.tool("busybox"), "sh", "-c", f"exec 3>'{path}'")))
 
-    yield lay
-    opened = [process.poll() is not None for process in waiting]
-    for process in waiting:
-        process.kill()
-        process.wait()
-        runtime.started.discard(process.pid)
+    with contextlib.ExitStack() as stack:
+        yield lay
+        opened = [process.poll() is not None for process in waiting]
     assert not any(opened)
 
 
@@ -73,15 +68,8 @@ def race():
 
     @contextlib.contextmanager
     def racing(one, other):
-        process = subprocess.Popen([boxes.tool("probe"), "exchange", one, other], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL)
-        runtime.started.add(process.pid)
-        try:
+        with runtime.beside(boxes.tool("probe"), "exchange", one, other, stdout=subprocess.DEVNULL) as process:
             yield
             assert process.poll() is None, "the racer has given up"
-        finally:
-            process.kill()
-            process.wait()
-            runtime.started.discard(process.pid)
 
     return racing

@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 import stat
-import subprocess
 
 import pytest
 
@@ -25,15 +24,9 @@ def data(box):
 @contextlib.contextmanager
 def working(script):
     """A shell that changes things until the test is done."""
-    process = subprocess.Popen([boxes.tool("busybox"), "sh", "-c", script], stdin=subprocess.DEVNULL)
-    runtime.started.add(process.pid)
-    try:
+    with runtime.beside(boxes.tool("busybox"), "sh", "-c", script) as process:
         yield
         assert process.poll() is None, "the other side has given up"
-    finally:
-        process.kill()
-        process.wait()
-        runtime.started.discard(process.pid)
 
 
 WAYS_OUT = ["/etc/shadow", "../../../../../../../../etc/shadow", "/proc/self/exe", "/proc/1/root/etc/shadow", "loop"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from canary import outside_faults
-from test_escape import OUTSIDE, binary_is_unharmed, host_path, leave_open, spy_box  # noqa: F401
+from test_escape import OUTSIDE, binary_is_unharmed, descriptors, host_path, leave_open, spy_box  # noqa: F401
 from test_joined import EVERYTHING, MAPPINGS
 
 from harness import host, seen
@@ -129,12 +129,7 @@ def test_program_is_the_runtime_itself(running, binary_is_unharmed, entry):  # n
 def test_cwd_is_a_descriptor(running, where, through):
     """CVE-2024-21626."""
     refused = 0
-    for number in range(3, 40):
-        path = f"{where}/{number}"
-        if through == "image-link":
-            (running.rootfs / "link").unlink(missing_ok=True)
-            (running.rootfs / "link").symlink_to(path)
-            path = "/link"
+    for number, path in descriptors(running, where, through, 40):
         result = execute(running, "/probe", *seen.words(OUTSIDE), options=["--cwd", path], before_exec=leave_open,
                          close_fds=False)
         if result.status:

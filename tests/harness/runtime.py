@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Calling the runtime under test.  No call waits without a deadline; one that passes it is ended and explained."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -24,6 +25,19 @@ NO_CGROUP = re.compile(r'^time="[^"]*" level=warning msg="no cgroup for containe
 
 # pids of every program that a test has started and not waited for: not leaks.
 started = set()
+
+
+@contextlib.contextmanager
+def beside(*argv, **options):
+    """A program, of subprocess.Popen's OPTIONS, that runs until the block ends."""
+    process = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, **options)
+    started.add(process.pid)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        started.discard(process.pid)
 
 
 class Result:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A bus and a stand-in for systemd (tests/stand-in/systemd.py) for one container."""
 
+import contextlib
 import importlib.util
 import json
 import os
 import shutil
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -49,8 +49,8 @@ class Systemd:
         self.address = f"unix:path={self.socket}"
         self.set_mode("")
         (self.dir / "config").write_text(CONFIG.format(socket=self.socket))
-        self.processes = []
-        self._start("dbus-daemon", "--nofork", f"--config-file={self.dir}/config")
+        self.processes = contextlib.ExitStack()
+        self.bus = self._start("dbus-daemon", "--nofork", f"--config-file={self.dir}/config")
         host.until(self.socket.exists, "the bus")
         hierarchies = {str(path) for name, path in host.view_hierarchies(box.view).items() if name in OF_SYSTEMD}
         self._start("/usr/bin/python3", STAND_IN, self.dir, self.cgroup, *sorted(hierarchies))
@@ -62,15 +62,10 @@ class Systemd:
 
     def _start(self, *argv):
         environment = os.environ | {"DBUS_SYSTEM_BUS_ADDRESS": self.address}
-        process = subprocess.Popen(argv, env=environment, stdin=subprocess.DEVNULL)
-        runtime.started.add(process.pid)
-        self.processes.append(process)
+        return self.processes.enter_context(runtime.beside(*argv, env=environment))
 
     def close(self):
-        for process in self.processes:
-            process.kill()
-            process.wait()
-            runtime.started.discard(process.pid)
+        self.processes.close()
         for root in set(host.HIERARCHIES.values()):
             for directory, _, _ in os.walk(f"{root}{self.cgroup}", topdown=False):
                 try:
@@ -82,8 +77,8 @@ class Systemd:
         (self.dir / "mode").write_text(words)
 
     def end_bus(self):
-        self.processes[0].kill()
-        self.processes[0].wait()
+        self.bus.kill()
+        self.bus.wait()
 
     def calls(self, method=None):
         """What was called, or of METHOD alone the properties as {name: [type, value]}, lists of one name joined."""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import host
 from harness.seen import MOUNTS, failed
 
 MAPPING = [{"containerID": 0, "hostID": 100000, "size": 60000}]

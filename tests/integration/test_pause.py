@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """pause and resume: nothing moves, nothing hangs, and what is paused can be killed and deleted."""
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -149,9 +150,9 @@ def freezer(view):
     return hierarchies["freezer"], "freezer.state", "FROZEN", "THAWED"
 
 
-@every_view
-def test_below_a_frozen_parent(box):
-    """A word and no hang, whichever of the two is asked first."""
+@contextlib.contextmanager
+def frozen_parent(box):
+    """What BOX's program does, which counts below a cgroup that stands still."""
     parent = box.cgroup
     box.cgroup = box.linux["cgroupsPath"] = f"{parent}/inner"
     created = counting(box)
@@ -160,12 +161,19 @@ def test_below_a_frozen_parent(box):
     control.write_text(frozen)
     try:
         host.until(lambda: not moves(created), "standing still")
+        yield created
+    finally:
+        control.write_text(thawed)
+
+
+@every_view
+def test_below_a_frozen_parent(box):
+    """A word and no hang, whichever of the two is asked first."""
+    with frozen_parent(box) as created:
         begin = time.monotonic()
         box.call("pause", box.id).ok()
         box.call("resume", box.id).error("above it is frozen", box.cgroup)
         assert time.monotonic() - begin < 8 * host.SLOWNESS
-    finally:
-        control.write_text(thawed)
     assert_moves(created)
     assert box.status() == "running"
 
@@ -174,17 +182,8 @@ def test_below_a_frozen_parent(box):
 def test_signals_wait_below_a_frozen_parent(box):
     """As they do in a paused container (v2 lets those through that end the process): what was sent is no error."""
     box.without_namespace("pid")
-    parent = box.cgroup
-    box.cgroup = box.linux["cgroupsPath"] = f"{parent}/inner"
-    created = counting(box)
-    root, file, frozen, thawed = freezer(box.view)
-    control = Path(f"{root}{parent}/{file}")
-    control.write_text(frozen)
-    try:
-        host.until(lambda: not moves(created), "standing still")
+    with frozen_parent(box):
         box.call("kill", "--all", box.id, "HUP").ok()
-    finally:
-        control.write_text(thawed)
     assert box.wait() == 129
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import host, runtime, user
+from harness import host, user
 from harness.seen import MOUNTS
 
 WARNING = "no cgroup for container"

@@ -2,10 +2,10 @@
 """thole as root of a user namespace, as Podman calls it for an ordinary user; in a container of thole's; and an
 ordinary user's containers that join namespaces."""
 
+import contextlib
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -198,7 +198,7 @@ def test_nested_below_a_masked_proc(nest):
 @pytest.fixture
 def owned():
     """hold(flags): a process of the user in a user namespace of his, with one id, and in what FLAGS make."""
-    held = []
+    held = contextlib.ExitStack()
 
     def hold(flags=0):
         def prepare():
@@ -206,16 +206,10 @@ def owned():
             user.enter_user_namespace(True)
             host.unshare(flags)
 
-        process = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL, preexec_fn=prepare)
-        runtime.started.add(process.pid)
-        held.append(process)
-        return process.pid
+        return held.enter_context(runtime.beside("sleep", "600", preexec_fn=prepare)).pid
 
-    yield hold
-    for process in held:
-        process.kill()
-        process.wait()
-        runtime.started.discard(process.pid)
+    with held:
+        yield hold
 
 
 def join(box, pid, *kinds):

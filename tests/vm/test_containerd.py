@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import booted
 import pytest
 
 from harness import box, host, runtime
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.skipif("THOLE_TEST_VM" not in os.environ or not shutil.
                                 reason="starts containerd on a host with systemd: tests/vm")
 
 ROOT = Path("/sys/fs/cgroup")
-SECONDS = 20 * host.SLOWNESS
+SYSTEMD = booted.Systemd()
 
 
 class Ctr:
@@ -34,7 +35,7 @@ class Ctr:
 
     def try_(self, *words):
         return subprocess.run(["ctr", "--address", self.place / "socket", "--namespace", "tests", *words],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=booted.SECONDS, check=False)
 
     def __call__(self, *words):
         result = self.try_(*words)
@@ -43,7 +44,7 @@ class Ctr:
 
     def close(self):
         self.daemon.terminate()
-        self.daemon.wait(SECONDS)
+        self.daemon.wait(booted.SECONDS)
 
 
 @pytest.fixture
@@ -51,12 +52,6 @@ def ctr(tmp_path):
     made = Ctr(tmp_path)
     yield made
     made.close()
-
-
-def show(unit, *names):
-    lines = subprocess.run(["systemctl", "show", "-p", ",".join(names), unit], stdin=subprocess.DEVNULL, check=True,
-                           capture_output=True, text=True, timeout=SECONDS).stdout.splitlines()
-    return dict(line.split("=", 1) for line in lines)
 
 
 def test_pod(ctr, tmp_path):
@@ -77,7 +72,7 @@ def test_pod(ctr, tmp_path):
     entry = f"0::/{place.relative_to(ROOT)}"
     assert Path(f"/proc/{pid}/cgroup").read_text().strip() == entry
     wanted = {"MemoryMax": str(64 << 20), "Slice": slices[-1], "ActiveState": "active"}
-    assert show(scope, *wanted) == wanted
+    assert SYSTEMD.show(scope, *wanted) == wanted
     assert (place / "memory.max").read_text() == f"{64 << 20}\n"
     assert ctr("tasks", "exec", "--exec-id", "e", name, "/bin/cat", "/proc/self/cgroup") == entry
     assert "pids.current" in ctr("tasks", "metrics", name)
@@ -88,5 +83,5 @@ def test_pod(ctr, tmp_path):
     host.until(lambda: "STOPPED" in ctr("tasks", "list"), "the end of the container", 20)
     ctr("tasks", "delete", name)
     ctr("containers", "delete", name)
-    assert show(scope, "ActiveState") == {"ActiveState": "inactive"}
+    assert SYSTEMD.show(scope, "ActiveState") == {"ActiveState": "inactive"}
     assert not place.exists()

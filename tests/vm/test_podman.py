@@ -5,14 +5,13 @@ has what does not depend on that."""
 import contextlib
 import json
 import os
-import pwd
 import shutil
-import subprocess
 from pathlib import Path
 
+import booted
 import pytest
 
-from harness import box, host, runtime
+from harness import box, runtime
 
 pytestmark = pytest.mark.skipif("THOLE_TEST_VM" not in os.environ or not shutil.which("podman"),
                                 reason="changes the configuration of a host with systemd and Podman: tests/vm")
@@ -20,7 +19,6 @@ pytestmark = pytest.mark.skipif("THOLE_TEST_VM" not in os.environ or not shutil.
 ROOT = Path("/sys/fs/cgroup")
 USER = f"podman-{box.WORKER}"
 IMAGE = f"localhost/box-{box.WORKER}"
-SECONDS = 20 * host.SLOWNESS
 
 # Where this is a host's choice: thole, and what Podman cannot ask it.
 SETTINGS = f"""\
@@ -35,44 +33,15 @@ thole = ["{shutil.which(runtime.BINARY)}"]
 """
 
 
-def call(*argv, **options):
-    result = subprocess.run([str(word) for word in argv], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                            timeout=SECONDS, check=False, **options)
-    assert result.returncode == 0, f"{argv}: status {result.returncode}\n{result.stdout}{result.stderr}"
-    return result.stdout.strip()
-
-
-class Podman:
-    """USER's, outside of the tests' own namespace of mounts; none is root's."""
+class Podman(booted.Login):
+    """Podman of a user, or of root."""
 
     def __init__(self, user=None):
-        self.user = user and pwd.getpwnam(user)
+        super().__init__(user)
         self.names = []
-        self.environment = {"PATH": os.environ["PATH"], "HOME": self.user.pw_dir if user else "/root"}
-        if user:
-            self.environment["XDG_RUNTIME_DIR"] = f"/run/user/{self.user.pw_uid}"
-
-    def become(self):
-        with open("/proc/1/ns/mnt", "rb") as namespace:
-            host.check(host.libc.setns(namespace.fileno(), host.CLONE_NEWNS), "setns")
-        os.chdir("/")
-        if self.user:
-            os.setgroups([])
-            os.setgid(self.user.pw_gid)
-            os.setuid(self.user.pw_uid)
-
-    def run(self, *argv):
-        return call(*argv, preexec_fn=self.become, env=self.environment)
 
     def __call__(self, *argv):
         return self.run("podman", *argv)
-
-    def systemctl(self, *words):
-        return self.run("systemctl", *(["--user"] if self.user else []), *words)
-
-    def show(self, unit, *names):
-        lines = self.systemctl("show", "-p", ",".join(names), unit).splitlines()
-        return dict(line.split("=", 1) for line in lines)
 
     def start(self, *options):
         """A container in the background: its id."""
@@ -84,7 +53,7 @@ class Podman:
 
     def assert_gone(self, name):
         """The scope is; that of conmon, which tells Podman of the end, may take longer."""
-        assert f"libpod-{name}.scope" not in self.systemctl("list-units", "--all", "--plain", "--no-legend")
+        assert f"libpod-{name}.scope" not in self.units()
 
     def close(self):
         if self.names:
@@ -95,7 +64,7 @@ class Podman:
 @pytest.fixture(scope="module")
 def settings():
     """Podman's, for all users of this host."""
-    place = Path("/proc/1/root/etc/containers/containers.conf.d/thole.conf")
+    place = booted.ROOT / "etc/containers/containers.conf.d/thole.conf"
     place.parent.mkdir(parents=True, exist_ok=True)
     new = place.with_suffix(f".{box.WORKER}")
     new.write_text(SETTINGS)
@@ -104,27 +73,20 @@ def settings():
 
 @pytest.fixture(scope="module")
 def lingering():
-    """A user with a systemd of his own, who is not logged in."""
-    call("useradd", "--create-home", USER)
-    uid = pwd.getpwnam(USER).pw_uid
-    call("loginctl", "enable-linger", USER)
-    host.until(Path(f"/proc/1/root/run/user/{uid}/bus").exists, "the user's bus", 60)
-    yield USER
-    call("loginctl", "disable-linger", USER)
-    call("systemctl", "stop", f"user@{uid}.service", f"user-runtime-dir@{uid}.service")
-    call("userdel", "--remove", USER)
+    with booted.lingering(USER):
+        yield USER
 
 
 @pytest.fixture(scope="module", params=["root", "user"])
 def ready(request, settings, tmp_path_factory):
     """Who has the image: nothing but busybox."""
     who = Podman(request.getfixturevalue("lingering") if request.param == "user" else None)
-    tree = Path(f"/proc/1/root/var/tmp/{request.param}-{box.WORKER}")
+    tree = booted.ROOT / f"var/tmp/{request.param}-{box.WORKER}"
     (tree / "bin").mkdir(parents=True)
     shutil.copy("/bin/busybox", tree / "bin")
     for name in ("sh", "sleep", "cat", "tail", "mkdir", "ls"):
         (tree / "bin" / name).symlink_to("busybox")
-    call("tar", "-C", tree, "-cf", f"{tree}.tar", ".")
+    booted.call("tar", "-C", tree, "-cf", f"{tree}.tar", ".")
     who("import", "--quiet", f"/var/tmp/{tree.name}.tar", IMAGE)
     return who
 
