@@ -54,7 +54,11 @@ def tripwire():
     def lay(path):
         path.unlink(missing_ok=True)
         os.mkfifo(path)
-        waiting.append(stack.enter_context(runtime.beside(boxes.tool("busybox"), "sh", "-c", f"exec 3>'{path}'")))
+        # By descriptor: a racer may have given the name to another file before the shell gets to it.
+        fd = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+        waiting.append(stack.enter_context(runtime.beside(boxes.tool("busybox"), "sh", "-c",
+                                                          f"exec 9>/proc/self/fd/{fd}", pass_fds=[fd])))
+        os.close(fd)
 
     with contextlib.ExitStack() as stack:
         yield lay
