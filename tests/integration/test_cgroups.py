@@ -554,8 +554,13 @@ def test_cgroups_nested_deeper_than_a_path_is_long(box):
     box.start()
     for root in set(host.view_hierarchies(box.view).values()):
         at = os.open(f"{root}{box.cgroup}", os.O_PATH)
-        for name in ["n" * 255] * 20 + ["leaf"]:
-            os.mkdir(name, dir_fd=at)
+        for depth, name in enumerate(["n" * 255] * 20 + ["leaf"]):
+            try:
+                os.mkdir(name, dir_fd=at)
+            except PermissionError:
+                if depth < 14 or not Path("/sys/fs/selinux/enforce").exists():
+                    raise
+                pytest.skip("SELinux gives no label to what is deeper than a path is long")
             below = os.open(name, os.O_PATH, dir_fd=at)
             os.close(at)
             at = below
