@@ -68,6 +68,7 @@ def test_words_of_its_own_beside_the_right_ones(box, caller):
 
 def test_descriptors_are_not_kept(box, caller):
     start = began(box, caller)
+    await_taken(box)  # so that it has opened all that it will
     before = os.listdir(f"/proc/{start.pid}/fd")
     for _ in range(50):
         await_taken(box, b"FDSTORE=1", 200)
