@@ -82,18 +82,27 @@ cgroup_wait_event (int dir, const char *key, int value, int64_t deadline)
 
 /* ---- v2 --------------------------------------------------------------------------------------------------------- */
 
+/* Whether a cgroup above DIR is to stand still.  Each is asked what was written to it: "frozen" in cgroup.events is 0
+ * for as long as one of its processes is on its way out.  What a cgroup namespace hides has frozen us, too.  */
+static bool
+is_frozen_above (int dir)
+{
+  FD_CLEANUP int at = openat (dir, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  char text[STATE_SIZE];
+  while (at >= 0 && cgroup_go (&at, "..") == 0 && fd_read_file_at (at, "cgroup.freeze", text, sizeof text) > 0)
+    if (text[0] == '1')
+      return true;
+  return false; /* the root has no such file */
+}
+
 static int
 freeze_v2 (const struct cgroup_dir *dir, bool frozen, int timeout_ms, struct error *err)
 {
   int r = fd_write_file_at (dir->fd, "cgroup.freeze", frozen ? "1" : "0");
   if (r < 0)
     return error_sys (err, r, "write %s/cgroup.freeze", dir->path);
-  if (!frozen)
-    {
-      FD_CLEANUP int above = openat (dir->fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-      if (above >= 0 && cgroup_read_key (above, "cgroup.events", "frozen") == 1)
-        return error_set (err, EBUSY, "%s is thawed, but the cgroup above it is frozen", dir->path);
-    }
+  if (!frozen && is_frozen_above (dir->fd))
+    return error_set (err, EBUSY, "%s is thawed, but a cgroup above it is frozen", dir->path);
 
   r = cgroup_wait_event (dir->fd, "frozen", frozen, clock_ms () + timeout_ms);
   if (r == 0)
@@ -135,7 +144,7 @@ freeze_v1 (const struct cgroup_dir *dir, bool frozen, int timeout_ms, struct err
       if (strncmp (state, wanted, strlen (wanted)) == 0)
         return 0;
       if (!frozen && cgroup_parent_freezing (dir))
-        return error_set (err, EBUSY, "%s is thawed, but the cgroup above it is frozen", dir->path);
+        return error_set (err, EBUSY, "%s is thawed, but a cgroup above it is frozen", dir->path);
       int left = clock_left (deadline);
       if (left == 0)
         break;

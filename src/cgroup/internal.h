@@ -116,6 +116,9 @@ int cgroup_remove_made (struct cgroup_dir *dir);
 typedef int (*cgroup_visit_fn) (int fd, void *data);
 int cgroup_visit (int fd, cgroup_visit_fn fn, void *data);
 
+/* Replaces *FD, a directory's, by that of NAME in it.  0 or -errno; then *FD is what it was.  */
+int cgroup_go (int *fd, const char *name);
+
 /* The processes in the directory FD (may be O_PATH) and below it, in ARENA.  0 or -errno; -ENOENT when it is gone.  */
 int cgroup_list_pids (struct arena *arena, int fd, pid_t **ret_pids, size_t *ret_count);
 

@@ -102,9 +102,8 @@ queue_children (struct arena *arena, int fd, size_t depth, struct pending **queu
   return 0;
 }
 
-/* Replaces *FD by the directory NAME in it.  */
-static int
-go (int *fd, const char *name)
+int
+cgroup_go (int *fd, const char *name)
 {
   int next = openat (*fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (next < 0)
@@ -120,9 +119,9 @@ go_to (int *fd, size_t *depth, const struct pending *item)
 {
   int r = 0;
   for (; r == 0 && *depth >= item->depth; --*depth)
-    r = go (fd, "..");
+    r = cgroup_go (fd, "..");
   if (r == 0)
-    r = go (fd, item->name);
+    r = cgroup_go (fd, item->name);
   if (r == 0)
     *depth = item->depth;
   return r;

@@ -54,6 +54,30 @@ below_a_frozen_parent (void **state)
   remove_cgroup (parent);
 }
 
+/* A process that a signal ends under the freezer is not frozen for a moment, and no cgroup above it then either.  */
+static void
+below_a_frozen_parent_ending (void **state)
+{
+  (void) state;
+  const char *top = own_name ("");
+  struct cgroup *parent = create_cgroup (top, NULL);
+  struct cgroup *child = create_cgroup (arena_printf (&view.arena, "%s/x", top), NULL);
+  for (useconds_t delay = 0; delay < 500; delay += 10)
+    {
+      pid_t pid = start_in (child, run_for_ever);
+      OK (cgroup_freeze (parent, true, TIMEOUT_MS, &view.err));
+      OK (cgroup_freeze (child, true, TIMEOUT_MS, &view.err));
+      assert_int_equal (kill (pid, SIGHUP), 0);
+      usleep (delay);
+      assert_int_equal (cgroup_freeze (child, false, TIMEOUT_MS, &view.err), -EBUSY);
+      error_clear (&view.err);
+      OK (cgroup_freeze (parent, false, TIMEOUT_MS, &view.err));
+      wait_for (pid);
+    }
+  remove_cgroup (child);
+  remove_cgroup (parent);
+}
+
 /* A page fault inside a system call that nobody answers (userfaultfd(2)): only SIGKILL takes the process out of the
  * kernel.  Returns when that is not possible here.  */
 static int
@@ -219,6 +243,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_teardown (freeze_and_thaw, clean_up),
     cmocka_unit_test_teardown (below_a_frozen_parent, clean_up),
+    cmocka_unit_test_teardown (below_a_frozen_parent_ending, clean_up),
     cmocka_unit_test_teardown (freezing_gives_up, clean_up),
     cmocka_unit_test_teardown (fork_bomb_is_killed, clean_up),
     cmocka_unit_test_teardown (kill_without_cgroup_kill, clean_up),
