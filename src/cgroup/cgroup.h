@@ -5,10 +5,10 @@
  * layout and a path, created, limited, joined, and in the end removed.  cgroup_save says in one line what has to be
  * kept in the container's state; cgroup_load makes the struct again from that line, without looking at the host.
  *
- * Order at creation.  v2: cgroup_create, cgroup_apply, clone3 with CLONE_INTO_CGROUP (cgroup_clone_fd).  v1:
- * cgroup_create and cgroup_apply while init is already mounting, then cgroup_join.  A cold write to cgroup.procs waits
- * for an RCU grace period of about 10 ms, so it is done beside init's work and never twice.  What a process used before
- * it joined stays charged to its old cgroup, so a small memory limit does not stop init from setting up.
+ * Order at creation.  v2: cgroup_create, clone3 with CLONE_INTO_CGROUP (cgroup_clone_fd), cgroup_apply while init is
+ * already mounting.  v1: all of it while init is mounting, then cgroup_join.  A cold write to cgroup.procs waits for an
+ * RCU grace period of about 10 ms, so it is done beside init's work and never twice.  What a process used before it
+ * joined stays charged to its old cgroup, so a small memory limit does not stop init from setting up.
  *
  * Directories are held open from creation on: limits, joining and freezing act on descriptors, not on paths.
  *

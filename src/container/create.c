@@ -6,7 +6,7 @@
  *   2. the directory in the store and the record that tells of the cgroup;
  *   3. v2: the cgroup, so that init is born in it;
  *   4. init;
- *   5. beside init's work: v1 cgroups, resctrl, network devices, the seccomp filter;
+ *   5. beside init's work: v1 cgroups, all limits, resctrl, network devices, the seccomp filter;
  *   6. the conversation: hooks, terminal, ready;
  *   7. the record becomes state.json, the pid file is written.
  *
@@ -132,10 +132,16 @@ begin_record (struct creation *c, struct error *err)
   return result == 0 && c->run ? notify_listen (&c->entry, &c->notify, err) : result;
 }
 
+static const struct spec_resources *
+resources_of (const struct creation *c)
+{
+  return c->p.spec->linux_ ? c->p.spec->linux_->resources : NULL;
+}
+
 static int
 make_cgroup (struct creation *c, struct error *err)
 {
-  const struct spec_resources *resources = c->p.spec->linux_ ? c->p.spec->linux_->resources : NULL;
+  const struct spec_resources *resources = resources_of (c);
   int result;
 
   if (!c->p.cgroup)
@@ -150,7 +156,13 @@ make_cgroup (struct creation *c, struct error *err)
         error_context (err, "%s", spec_where (c->arena, c->p.spec, resources));
       error_hint (err, "have a cgroup delegated, or drop the limits: without them --rootless=true or auto needs none");
     }
-  return result < 0 ? result : cgroup_apply (c->p.cgroup, c->p.spec, resources, err);
+  return result;
+}
+
+static int
+limit_cgroup (struct creation *c, struct error *err)
+{
+  return c->p.cgroup ? cgroup_apply (c->p.cgroup, c->p.spec, resources_of (c), err) : 0;
 }
 
 /* The record with what is known now: init's pid, and which cgroups were made.  */
@@ -194,7 +206,7 @@ enter_cgroup_late (struct creation *c, struct error *err)
 static bool
 has_cpus (const struct creation *c)
 {
-  const struct spec_resources *resources = c->p.spec->linux_ ? c->p.spec->linux_->resources : NULL;
+  const struct spec_resources *resources = resources_of (c);
 
   return resources && resources->cpu && resources->cpu->cpus;
 }
@@ -235,7 +247,7 @@ start_init (struct creation *c, struct error *err)
   result = launch_start (&c->launch, listener, v2 ? cgroup_clone_fd (c->p.cgroup) : -1, c->entry.fd, &cloned, err);
   if (result < 0 || (result = launch_meet (c->arena, &c->launch, err)) < 0)
     return result;
-  if (!v2 && (result = make_cgroup (c, err)) < 0)
+  if ((!v2 && (result = make_cgroup (c, err)) < 0) || (result = limit_cgroup (c, err)) < 0)
     return why_not_cgroup (c, result, err);
   if ((result = enter_rdt (c, err)) < 0)
     return result;

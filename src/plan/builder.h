@@ -108,10 +108,12 @@ void plan_oom_score_adj (struct plan_builder *b);
 /* Waits, once, until the directories of the container's v1 cgroups are there to be mounted.  */
 void plan_cgroup_directories (struct plan_builder *b);
 
-/* Whether the program gets a policy with which the kernel may refuse to move it to another cgroup (sched(7)).  */
-bool plan_is_real_time (const struct plan_builder *b);
+/* Whether the process gets what is to be given where its cgroup holds: a policy with which the kernel may refuse to
+ * move it (sched(7)), or nodes of memory, which it counts anew when others are allowed (set_mempolicy(2)).  */
+bool plan_is_bound (const struct plan_builder *b);
 
-/* Once: waits until init is in its cgroups, if something depends on it, and makes the cgroup namespace.  */
+/* Once: waits until init is in its cgroups and these are limited, if something depends on it, and makes the cgroup
+ * namespace.  */
 void plan_cgroup_joined (struct plan_builder *b);
 
 /* The mount operations of one cgroup mount of the config; FLAGS are MS_*.  */

@@ -291,6 +291,8 @@ plan_file_system (struct plan_builder *b)
   if (hooks && (hooks->prestart.count || hooks->create_runtime.count))
     plan_add (b, PLAN_SYNC, hooks)->sync
         = (struct plan_sync){ .phase = PLAN_PHASE_HOOKS, .announce = true, .wait = true };
+  if (hooks && hooks->create_container.count)
+    plan_cgroup_joined (b);
   if (hooks)
     plan_hooks (b, &hooks->create_container, "createContainer", "creating");
   add_enclosure (b, mounts);

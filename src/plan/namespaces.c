@@ -269,13 +269,21 @@ plan_cgroup_directories (struct plan_builder *b)
 }
 
 bool
-plan_is_real_time (const struct plan_builder *b)
+plan_is_bound (const struct plan_builder *b)
 {
   const struct spec_scheduler *scheduler = b->spec->process ? b->spec->process->scheduler : NULL;
+  bool real_time = scheduler
+                   && (scheduler->policy.value == SCHED_FIFO || scheduler->policy.value == SCHED_RR
+                       || scheduler->policy.value == SCHED_DEADLINE);
 
-  return scheduler
-         && (scheduler->policy.value == SCHED_FIFO || scheduler->policy.value == SCHED_RR
-             || scheduler->policy.value == SCHED_DEADLINE);
+  return real_time || (b->spec->linux_ && b->spec->linux_->memory_policy);
+}
+
+/* Programs of the host's that are run within the container: they are to be limited as it is.  */
+static bool
+has_guests (const struct plan_builder *b)
+{
+  return b->spec->hooks && b->spec->hooks->create_container.count;
 }
 
 void
@@ -283,10 +291,10 @@ plan_cgroup_joined (struct plan_builder *b)
 {
   bool late = b->facts->join_late, enters = b->facts->target != NULL;
   bool creates = !enters && spec_creates (b->spec, CLONE_NEWCGROUP);
-  bool moved = b->facts->join_cgroup && plan_is_real_time (b);
+  bool depends = plan_is_bound (b) || (!enters && has_guests (b));
 
   /* Who enters opens files that processes of the container may exchange for devices, which its cgroup forbids.  */
-  if (!b->cgroup_joined && b->facts->cgroup_path && (late || creates || moved || enters))
+  if (!b->cgroup_joined && b->facts->cgroup_path && (late || creates || depends || enters))
     plan_add (b, PLAN_SYNC, b->spec->linux_ ? &b->spec->linux_->cgroups_path : NULL)->sync
         = (struct plan_sync){ .phase = PLAN_PHASE_JOINED, .announce = late, .wait = true };
   if (!b->cgroup_joined && creates)

@@ -112,7 +112,7 @@ add_limits (struct plan_builder *b, const struct spec_process *p)
       .hard = p->rlimits.items[i].hard.value,
     };
   /* In a cgroup of v1 without a share of real time the policy is refused, which says more than a refused move.  */
-  if (plan_is_real_time (b))
+  if (plan_is_bound (b))
     plan_cgroup_joined (b);
   if (p->scheduler)
     plan_add (b, PLAN_SCHEDULER, p->scheduler)->scheduler = (struct plan_scheduler){

@@ -171,6 +171,26 @@ def test_createcontainer_hook_can_mount(box):
     assert box.probe("cat /tmp/file")["cat /tmp/file"] == "mounted by the hook"
 
 
+@pytest.mark.root("device rules")
+@pytest.mark.parametrize("memory", [None, 1 << 28], ids=["joined-early", "joined-late"])
+@pytest.mark.parametrize("view", host.VIEWS)
+def test_createcontainer_hook_is_limited(box, memory):
+    """It is in the container's cgroup, the limits of which hold already: here, that a device cannot be opened."""
+    if memory:
+        box.place("memory")
+        box.resources["memory"] = {"limit": memory}
+    box.without_namespace("cgroup")
+    box.linux["devices"] = [{"path": "/dev/messages", "type": "c", "major": 1, "minor": 11}]
+    box.resources["devices"] = [{"allow": False, "access": "rwm"}]
+    log = box.directory("log") / "log"
+    look = f"exec >{log}; cat /proc/self/cgroup; (exec 3<{box.rootfs}/dev/messages) 2>/dev/null && echo open"
+    box.config["hooks"] = {"createContainer": [shell(f"{look}; true")]}
+    box.run().ok()
+    lines = log.read_text().splitlines()
+    assert box.cgroup in [line.split(":", 2)[-1] for line in lines]
+    assert "open" not in lines
+
+
 @pytest.mark.root("its hook enters the network namespace")
 def test_createruntime_hook_sees_the_containers_network(box):
     """What network plugins do: enter the namespace by the pid of the state, and set it up."""
