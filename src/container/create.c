@@ -66,7 +66,7 @@ struct creation
   struct foreground foreground;
   struct notify notify;
   struct net_devices *devices; /* while they can be taken back */
-  bool pid_file;               /* made: what fails later takes it back */
+  struct pid_file pid_file;
 };
 
 static void
@@ -74,6 +74,7 @@ creation_close (struct creation *c)
 {
   launch_close (&c->launch);
   net_devices_close (c->devices);
+  pid_file_close (&c->pid_file);
   foreground_end (&c->foreground);
   notify_close (&c->notify);
   cgroup_close (c->p.cgroup);
@@ -97,6 +98,7 @@ creation_new (struct arena *arena, const struct thole *thole, const char *id,
     .launch = LAUNCH_INIT,
     .foreground = FOREGROUND_INIT,
     .notify = NOTIFY_INIT,
+    .pid_file = PID_FILE_INIT,
   };
 }
 
@@ -341,15 +343,15 @@ create (struct creation *c, struct error *err)
 
   if ((result = begin_record (c, err)) < 0 || (result = start_init (c, err)) < 0 || (result = send_pidfd (c, err)) < 0
       || (result = move_devices (c, err)) < 0 || (result = launch_filter (c->arena, &c->launch, &c->store, err)) < 0
-      || (result = take_terminal (c, err)) < 0 || (result = run_create_hooks (c, err)) < 0
-      || (result = enter_cgroup_late (c, err)) < 0)
+      || (result = take_terminal (c, err)) < 0
+      || (result = pid_file_prepare (c->arena, c->options->pid_file, c->launch.pid, &c->pid_file, err)) < 0
+      || (result = run_create_hooks (c, err)) < 0 || (result = enter_cgroup_late (c, err)) < 0)
     return result;
   if (c->run && (result = launch_send (&c->launch, PLAN_PHASE_START, -1, err)) < 0)
     return result;
   if ((result = launch_expect (c->arena, &c->launch, PLAN_PHASE_READY, NULL, err)) < 0)
     return result;
-  if ((result = state_commit (&c->entry, err)) < 0
-      || (result = pid_file_write (c->arena, c->options->pid_file, c->launch.pid, &c->pid_file, err)) < 0)
+  if ((result = state_commit (&c->entry, err)) < 0 || (result = pid_file_commit (&c->pid_file, err)) < 0)
     return result;
   keep_devices (c);
   return 0;
@@ -362,8 +364,7 @@ undo (struct creation *c)
   struct error second = { 0 };
 
   launch_kill (&c->launch);
-  if (c->pid_file)
-    unlink (c->options->pid_file);
+  pid_file_undo (&c->pid_file);
   net_devices_return (c->devices);
   rdt_undo (c->p.rdt);
   c->state.rdt = rdt_record (NULL);

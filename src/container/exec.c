@@ -47,6 +47,7 @@ struct execution
   struct plan_facts facts;
   struct launch launch;
   struct foreground foreground;
+  struct pid_file pid_file;
 };
 
 static void
@@ -54,6 +55,7 @@ execution_close (struct execution *e)
 {
   launch_close (&e->launch);
   foreground_end (&e->foreground);
+  pid_file_close (&e->pid_file);
   cgroup_close (e->cgroup);
   e->target.pidfd = fd_close (e->target.pidfd);
   store_entry_close (&e->entry);
@@ -296,14 +298,15 @@ execute (struct execution *e, struct error *err)
   const struct thole_exec_options *options = e->options;
   int r;
   if ((r = start_init (e, err)) < 0 || (r = launch_filter (e->arena, &e->launch, &e->store, err)) < 0
-      || (r = take_terminal (e, err)) < 0)
+      || (r = take_terminal (e, err)) < 0
+      || (r = pid_file_prepare (e->arena, options->pid_file, e->launch.pid, &e->pid_file, err)) < 0)
     return r;
   if (is_over (e))
     return -ESRCH;
   if ((r = launch_send (&e->launch, PLAN_PHASE_START, -1, err)) < 0
       || (r = launch_expect (e->arena, &e->launch, PLAN_PHASE_READY, NULL, err)) < 0
       || (r = launch_expect_exec (e->arena, &e->launch, &e->state, err)) < 0
-      || (r = pid_file_write (e->arena, options->pid_file, e->launch.pid, NULL, err)) < 0)
+      || (r = pid_file_commit (&e->pid_file, err)) < 0)
     return r;
   return send_pidfd (e, err);
 }
@@ -320,6 +323,7 @@ container_exec (struct arena *arena, const struct thole *thole, const char *id,
     .target = { .pidfd = -1 },
     .launch = LAUNCH_INIT,
     .foreground = FOREGROUND_INIT,
+    .pid_file = PID_FILE_INIT,
   };
   int r;
   if ((r = find_container (&e, thole, id, err)) < 0 || (r = prepare_exec (&e, err)) < 0)
@@ -330,6 +334,7 @@ container_exec (struct arena *arena, const struct thole *thole, const char *id,
   if (r < 0)
     {
       launch_kill (&e.launch);
+      pid_file_undo (&e.pid_file);
       /* Then that is why, whatever failed because of it.  */
       return is_over (&e) ? error_set (err, ESRCH, "cannot exec in a stopped container: it has ended just now") : r;
     }

@@ -12,33 +12,77 @@
 #include "base/error.h"
 #include "base/fd.h"
 
-/* Written beside its place and renamed, so that who waits for it never reads half of it; but what is there and no file,
- * such as a pipe or /dev/null, is written to.  */
-int
-pid_file_write (struct arena *arena, const char *path, pid_t pid, bool *ret_made, struct error *err)
+static int
+write_pid (int fd, pid_t pid)
 {
-  const char *temporary;
-  FD_CLEANUP int fd = -1;
-  struct stat st;
   char text[16];
-  bool direct;
-  int result;
+  return fd_write_all (fd, text, (size_t) snprintf (text, sizeof text, "%d", (int) pid));
+}
+
+/* A new file with the pid, beside its place, so that who waits for it never reads half of it.  */
+static int
+make_file (struct arena *arena, struct pid_file *file)
+{
+  FD_CLEANUP int fd = -1;
+  int r;
+
+  file->whole = arena_printf (arena, "%s.%d", file->path, (int) getpid ());
+  fd = open (file->whole, O_WRONLY | O_CLOEXEC | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+  if (fd < 0)
+    return -errno;
+  r = write_pid (fd, file->pid);
+  if (r < 0)
+    unlink (file->whole);
+  return r;
+}
+
+static int
+open_other (struct pid_file *file)
+{
+  file->fd = open (file->path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  return file->fd < 0 ? -errno : 0;
+}
+
+int
+pid_file_prepare (struct arena *arena, const char *path, pid_t pid, struct pid_file *ret_file, struct error *err)
+{
+  struct pid_file file = { .path = path, .fd = -1, .pid = pid };
+  struct stat st;
+  int r;
 
   if (!path)
     return 0;
-  direct = stat (path, &st) == 0 && !S_ISREG (st.st_mode);
-  temporary = direct ? path : arena_printf (arena, "%s.%d", path, (int) getpid ());
-  fd = open (temporary, O_WRONLY | O_CLOEXEC | O_NOCTTY | (direct ? O_NONBLOCK : O_CREAT | O_EXCL | O_NOFOLLOW), 0644);
-  if (fd < 0)
-    return error_sys (err, errno, "write the pid file %s", path);
-  result = fd_write_all (fd, text, (size_t) snprintf (text, sizeof text, "%d", (int) pid));
-  if (!direct && result == 0 && rename (temporary, path) < 0)
-    result = -errno;
-  if (ret_made)
-    *ret_made = !direct && result == 0;
-  if (result == 0)
-    return 0;
-  if (!direct)
-    unlink (temporary);
-  return error_sys (err, result, "write the pid file %s", path);
+  r = stat (path, &st) == 0 && !S_ISREG (st.st_mode) ? open_other (&file) : make_file (arena, &file);
+  if (r < 0)
+    return error_sys (err, r, "write the pid file %s", path);
+  *ret_file = file;
+  return 0;
+}
+
+int
+pid_file_commit (struct pid_file *file, struct error *err)
+{
+  int r = 0;
+
+  if (file->fd >= 0)
+    r = write_pid (file->fd, file->pid);
+  else if (file->whole && rename (file->whole, file->path) < 0)
+    r = -errno;
+  else if (file->whole)
+    file->whole = file->path;
+  return r < 0 ? error_sys (err, r, "write the pid file %s", file->path) : 0;
+}
+
+void
+pid_file_undo (struct pid_file *file)
+{
+  if (file->whole)
+    unlink (file->whole);
+  file->whole = NULL;
+}
+
+void
+pid_file_close (struct pid_file *file)
+{
+  file->fd = fd_close (file->fd);
 }

@@ -355,6 +355,14 @@ def test_bad_pid_file(box, place):
     box.assert_clean()
 
 
+def test_bad_pid_file_keeps_run_from_running(box):
+    box.process["args"] = ["/bin/sh", "-c", "echo it ran"]
+    result = box.run("--pid-file", "/no/such/directory/pid")
+    result.error("/no/such/directory/pid")
+    assert result.out == ""
+    box.assert_clean()
+
+
 def test_pid_file_is_a_directory(box):
     box.set_probe("ids")
     box.try_create("--pid-file", box.dir).error(str(box.dir))

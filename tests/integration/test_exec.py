@@ -372,6 +372,23 @@ def test_pid_file_that_cannot_be_written(running):
     host.until(lambda: len(running.cgroup_procs()) == 1, "the program is gone")
 
 
+def test_nothing_is_executed_without_a_pid_file(running):
+    result = execute(running, "sh", "-c", "echo it ran", options=["--pid-file", "/nowhere/pid"])
+    result.complaint("exec", "/nowhere/pid")
+    assert result.out == ""
+
+
+def test_no_pid_file_of_what_failed(running):
+    """Neither in its place nor beside it; what was there before is kept."""
+    files = {running.dir / "new", running.dir / "old"}
+    (running.dir / "old").write_text("7")
+    before = set(running.dir.iterdir())
+    for file in files:
+        refuse(running, "/bin/none", options=["--pid-file", file], program=["/bin/none"])
+        refuse(running, "pidfd socket", options=["--pid-file", running.dir / "new", "--pidfd-socket", "/nowhere"])
+    assert set(running.dir.iterdir()) == before and (running.dir / "old").read_text() == "7"
+
+
 def test_pidfd_socket(running):
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(running.dir / "pidfd"))
