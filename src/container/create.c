@@ -7,8 +7,8 @@
  *   3. v2: the cgroup, so that init is born in it;
  *   4. init;
  *   5. beside init's work: v1 cgroups, all limits, resctrl, network devices, the seccomp filter;
- *   6. the conversation: hooks, terminal, ready;
- *   7. the record becomes state.json, the pid file is written.
+ *   6. the conversation: terminal, hooks, ready; the pid is written beside the pid file;
+ *   7. the record becomes state.json, the pid file gets its name.
  *
  * `run` does not wait in between: it lets init go on to the program as soon as it can, and finds out at the end.  */
 #include "container/create.h"
