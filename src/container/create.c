@@ -259,7 +259,9 @@ start_init (struct creation *c, struct error *err)
     return result;
   if ((result = update_record (c, err)) < 0)
     return result;
-  if (!c->p.cgroup || (result = launch_send (&c->launch, PLAN_PHASE_CGROUP, -1, err)) < 0)
+  if (!c->p.cgroup)
+    return launch_send (&c->launch, PLAN_PHASE_JOINED, -1, err);
+  if ((result = launch_send (&c->launch, PLAN_PHASE_CGROUP, -1, err)) < 0)
     return result;
   return c->p.facts.join_late ? 0 : enter_cgroup (c, err);
 }

@@ -112,7 +112,7 @@ void plan_cgroup_directories (struct plan_builder *b);
  * move it (sched(7)), or nodes of memory, which it counts anew when others are allowed (set_mempolicy(2)).  */
 bool plan_is_bound (const struct plan_builder *b);
 
-/* Once: waits until init is in its cgroups and these are limited, if something depends on it, and makes the cgroup
+/* Once: waits until the record tells of init, which is in its cgroups, and these are limited; and makes the cgroup
  * namespace.  */
 void plan_cgroup_joined (struct plan_builder *b);
 

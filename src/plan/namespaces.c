@@ -279,22 +279,16 @@ plan_is_bound (const struct plan_builder *b)
   return real_time || (b->spec->linux_ && b->spec->linux_->memory_policy);
 }
 
-/* Programs of the host's that are run within the container: they are to be limited as it is.  */
-static bool
-has_guests (const struct plan_builder *b)
-{
-  return b->spec->hooks && b->spec->hooks->create_container.count;
-}
-
 void
 plan_cgroup_joined (struct plan_builder *b)
 {
   bool late = b->facts->join_late, enters = b->facts->target != NULL;
   bool creates = !enters && spec_creates (b->spec, CLONE_NEWCGROUP);
-  bool depends = plan_is_bound (b) || (!enters && has_guests (b));
 
-  /* Who enters opens files that processes of the container may exchange for devices, which its cgroup forbids.  */
-  if (!b->cgroup_joined && b->facts->cgroup_path && (late || creates || depends || enters))
+  /* Who enters opens files that processes of the container may exchange for devices, which its cgroup forbids.  Who is
+   * created must not be ready before the record tells of him: when the runtime dies until then he does, too, instead of
+   * waiting for START where nobody finds him.  */
+  if (!b->cgroup_joined && (b->facts->cgroup_path || !enters))
     plan_add (b, PLAN_SYNC, b->spec->linux_ ? &b->spec->linux_->cgroups_path : NULL)->sync
         = (struct plan_sync){ .phase = PLAN_PHASE_JOINED, .announce = late, .wait = true };
   if (!b->cgroup_joined && creates)

@@ -19,8 +19,8 @@
  * | FORKED   | its child's pid         | nothing                                   |                        |
  * | IDENTITY | is in its user namespace| the id maps are written                   |                        |
  * | CGROUP   | nothing                 | the cgroups' directories are there        |                        |
- * | JOINED   | nothing, or that its    | init is in its cgroups, with their limits |                        |
- * |          | work is done            |                                           |                        |
+ * | JOINED   | nothing, or that its    | init is recorded, and in its cgroups with |                        |
+ * |          | work is done            | their limits                              |                        |
  * | NETWORK  | nothing                 | the network devices are in the container  |                        |
  * | HOOKS    | the mounts are made     | prestart and createRuntime hooks ran      |                        |
  * | TERMINAL | here is the terminal    | nothing                                   | to runtime: pty master |
