@@ -229,7 +229,7 @@ why_not_cgroup (struct creation *c, int result, struct error *err)
   if (fd_wait_readable (c->launch.pidfd, 0) < 0)
     return result;
   error_clear (err);
-  return launch_expect (c->arena, &c->launch, PLAN_PHASE_READY, NULL, err);
+  return launch_explain_death (c->arena, &c->launch, err);
 }
 
 /* Steps 3 to 5.  */

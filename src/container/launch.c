@@ -279,9 +279,8 @@ current_op (const struct launch *launch)
   return __atomic_load_n (&launch->report->op, __ATOMIC_RELAXED);
 }
 
-/* Init is gone, or says nothing more: why.  */
-static int
-explain_death (struct arena *arena, struct launch *launch, struct error *err)
+int
+launch_explain_death (struct arena *arena, struct launch *launch, struct error *err)
 {
   const struct plan_report *report = launch->report;
   const char *where;
@@ -386,7 +385,7 @@ launch_expect (struct arena *arena, struct launch *launch, enum plan_phase phase
   int fd = -1, got = receive (arena, launch, ret_fd ? &fd : NULL, err);
 
   if (got == 0)
-    return explain_death (arena, launch, err);
+    return launch_explain_death (arena, launch, err);
   if (got < 0)
     return got;
   if (got != (int) phase || (ret_fd && fd < 0))
@@ -418,7 +417,7 @@ launch_expect_exec (struct arena *arena, struct launch *launch, const struct con
   /* At end of file init has either become the program or died.  It says which: exec is its last operation.  */
   if (got > 0 || current_op (launch) != launch->plan->header->count - 1
       || __atomic_load_n (&launch->report->failure, __ATOMIC_ACQUIRE) != PLAN_FAILURE_NONE)
-    return explain_death (arena, launch, err);
+    return launch_explain_death (arena, launch, err);
   return 0;
 }
 

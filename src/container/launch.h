@@ -73,6 +73,9 @@ int launch_filter (struct arena *arena, struct launch *launch, const struct stor
  * the error is the one it reported.  */
 int launch_expect (struct arena *arena, struct launch *launch, enum plan_phase phase, int *ret_fd, struct error *err);
 
+/* Init is gone, or says nothing more: why.  Always an error.  */
+int launch_explain_death (struct arena *arena, struct launch *launch, struct error *err);
+
 /* Waits until the program runs: the socket is closed by exec.  On the way the seccomp agent is served with STATE.  */
 int launch_expect_exec (struct arena *arena, struct launch *launch, const struct container_state *state,
                         struct error *err);
