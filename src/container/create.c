@@ -198,7 +198,7 @@ enter_cgroup_late (struct creation *c, struct error *err)
 {
   int result;
 
-  if (!c->p.facts.join_late)
+  if (!c->p.plan->joins_late)
     return 0;
   result = launch_expect (c->arena, &c->launch, PLAN_PHASE_JOINED, NULL, err);
   return result < 0 ? result : enter_cgroup (c, err);
@@ -263,7 +263,7 @@ start_init (struct creation *c, struct error *err)
     return launch_send (&c->launch, PLAN_PHASE_JOINED, -1, err);
   if ((result = launch_send (&c->launch, PLAN_PHASE_CGROUP, -1, err)) < 0)
     return result;
-  return c->p.facts.join_late ? 0 : enter_cgroup (c, err);
+  return c->p.plan->joins_late ? 0 : enter_cgroup (c, err);
 }
 
 static int

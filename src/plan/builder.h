@@ -115,6 +115,8 @@ bool plan_is_bound (const struct plan_builder *b);
 /* Once: waits until the record tells of init, which is in its cgroups, and these are limited; and makes the cgroup
  * namespace.  */
 void plan_cgroup_joined (struct plan_builder *b);
+/* The same before init's work is done, where what follows is not the same within the cgroup and outside.  */
+void plan_cgroup_joined_early (struct plan_builder *b);
 
 /* The mount operations of one cgroup mount of the config; FLAGS are MS_*.  */
 int plan_cgroup_mount (struct plan_builder *b, const struct spec_mount *mount, const char *target, uint64_t flags);

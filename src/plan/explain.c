@@ -49,6 +49,15 @@ mounts_proc (const struct failure *f)
   return f->op && strcmp ((const char *) f->plan->header + f->op->mount.type, "proc") == 0;
 }
 
+/* What is mounted by its path, such as a block device; or NULL.  */
+static const char *
+mounted_file (const struct failure *f)
+{
+  const char *source = f->op ? (const char *) f->plan->header + f->op->mount.source : "";
+
+  return *source == '/' ? source : NULL;
+}
+
 /* Whether the operation makes or moves mounts by the calls of Linux 5.2.  */
 static bool
 mounts_something (uint32_t code)
@@ -98,6 +107,9 @@ add_hint (const struct failure *f, struct error *err)
   else if (f->code == PLAN_MOUNT && r->error == EPERM && mounts_proc (f))
     error_hint (err, "a new procfs in a user namespace takes a pid namespace that it owns, and that nothing of the "
                      "present /proc is masked");
+  else if (f->code == PLAN_MOUNT && r->error == EPERM && mounted_file (f))
+    error_hint (err, "is %s a block device that linux.resources.devices lets the container read and write?",
+                mounted_file (f));
   else if (f->code == PLAN_PIVOT && r->error == EINVAL)
     error_hint (err, "where the root is the initramfs, use --no-pivot");
 }

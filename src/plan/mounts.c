@@ -359,6 +359,9 @@ add_mount (struct plan_builder *b, const struct spec_mount *mount)
     return plan_refuse (b, mount, "a mount that is no bind needs a type");
   if (kind == KIND_CGROUP)
     return plan_cgroup_mount (b, mount, target, o.set);
+  /* The device rules say whether a block device may be mounted.  */
+  if (mount->source && *mount->source == '/')
+    plan_cgroup_joined_early (b);
   return add_file_system (b, mount, target, &o, options);
 }
 

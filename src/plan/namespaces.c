@@ -279,19 +279,34 @@ plan_is_bound (const struct plan_builder *b)
   return real_time || (b->spec->linux_ && b->spec->linux_->memory_policy);
 }
 
-void
-plan_cgroup_joined (struct plan_builder *b)
+static void
+join_cgroup (struct plan_builder *b, bool late)
 {
-  bool late = b->facts->join_late, enters = b->facts->target != NULL;
+  bool enters = b->facts->target != NULL;
   bool creates = !enters && spec_creates (b->spec, CLONE_NEWCGROUP);
 
   /* Who enters opens files that processes of the container may exchange for devices, which its cgroup forbids.  Who is
    * created must not be ready before the record tells of him: when the runtime dies until then he does, too, instead of
    * waiting for START where nobody finds him.  */
   if (!b->cgroup_joined && (b->facts->cgroup_path || !enters))
-    plan_add (b, PLAN_SYNC, b->spec->linux_ ? &b->spec->linux_->cgroups_path : NULL)->sync
-        = (struct plan_sync){ .phase = PLAN_PHASE_JOINED, .announce = late, .wait = true };
+    {
+      b->plan->joins_late = late;
+      plan_add (b, PLAN_SYNC, b->spec->linux_ ? &b->spec->linux_->cgroups_path : NULL)->sync
+          = (struct plan_sync){ .phase = PLAN_PHASE_JOINED, .announce = late, .wait = true };
+    }
   if (!b->cgroup_joined && creates)
     plan_add (b, PLAN_UNSHARE, spec_namespace_find (b->spec, CLONE_NEWCGROUP))->ns.flags = CLONE_NEWCGROUP;
   b->cgroup_joined = true;
+}
+
+void
+plan_cgroup_joined (struct plan_builder *b)
+{
+  join_cgroup (b, b->facts->join_late);
+}
+
+void
+plan_cgroup_joined_early (struct plan_builder *b)
+{
+  join_cgroup (b, false);
 }

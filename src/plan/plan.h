@@ -75,6 +75,7 @@ struct plan
   enum plan_id_map id_map;     /* of a new one; exec: of that of the container */
   bool keep_groups;            /* of the caller: of one's own gid alone, no map comes without giving setgroups(2) up */
   uint64_t clone_flags;        /* namespaces that the first clone makes */
+  bool joins_late;             /* init announces JOINED: facts.join_late, unless something has to know earlier */
   struct plan_origin *origins; /* for each operation what it came from */
   struct plan_open *opens;     /* what the runtime opens for the descriptor PLAN_FD_OPENED + i */
   size_t open_count;

@@ -2,9 +2,12 @@
 """linux.cgroupsPath and linux.resources in every layout of hierarchies that this host can show."""
 
 import contextlib
+import fcntl
 import glob
 import json
 import os
+import stat
+import subprocess
 import time
 from pathlib import Path
 
@@ -407,6 +410,64 @@ def test_later_rule_denies_again(box):
     report = box.probe("open /dev/messages r", "open /dev/messages w")
     assert report["open /dev/messages r"] == 0
     assert seen.failed(report["open /dev/messages w"], 1)
+
+
+LOOP_SET_FD, LOOP_CLR_FD, LOOP_CTL_GET_FREE = 0x4c00, 0x4c01, 0x4c82
+
+
+def take_loop(directory, image):
+    """The path of a new node of a loop device (loop(4)) with IMAGE behind it; it is lent until the last user is gone."""
+    control = directory / "loop-control"
+    os.mknod(control, stat.S_IFCHR | 0o600, os.makedev(10, 237))
+    with control.open("rb") as file, image.open("r+b") as behind:
+        for _ in range(50):  # another may be quicker
+            number = fcntl.ioctl(file, LOOP_CTL_GET_FREE)
+            device = directory / f"loop{number}"
+            os.mknod(device, stat.S_IFBLK | 0o600, os.makedev(7, number))
+            with contextlib.suppress(OSError), device.open("rb") as loop:
+                fcntl.ioctl(loop, LOOP_SET_FD, behind.fileno())
+                return device
+            device.unlink()
+    raise OSError("no loop device is free")
+
+
+@pytest.fixture
+def disk(box):
+    """A block device with a file system on it."""
+    image, nodes = box.dir / "image", box.directory("nodes")
+    with image.open("wb") as file:
+        file.truncate(1 << 20)
+    host.mount("tmpfs", str(nodes), "tmpfs")  # the host's may be nodev
+    try:
+        subprocess.run(["mke2fs", "-q", image], check=True, timeout=20)
+        device = take_loop(nodes, image)
+    except OSError as error:
+        host.umount(str(nodes))
+        pytest.skip(f"no file system on a loop device: {error}")
+    yield str(device)
+    with device.open("rb") as loop:
+        fcntl.ioctl(loop, LOOP_CLR_FD)
+    host.umount(str(nodes))
+
+
+@every_view
+@pytest.mark.parametrize("memory", [None, 1 << 28], ids=["", "limited"])
+def test_mount_of_a_device(box, disk, memory):
+    """It is the rules that decide, every time, and not who is faster."""
+    if memory:
+        box.place("memory")
+        box.resources["memory"] = {"limit": memory}
+    device = os.stat(disk).st_rdev
+    rule = {"allow": True, "type": "b", "major": os.major(device), "minor": os.minor(device), "access": "rw"}
+    box.add_mount("/disk", "ext2", disk, "ro")
+    box.process["args"] = ["/bin/true"]
+    for _ in range(8):
+        box.resources["devices"] = [{"allow": False, "access": "rwm"}]
+        refused = box.run()
+        refused.error("mount ext2 on /disk")
+        assert f"is {disk} a block device that linux.resources.devices lets" in refused.err
+        box.resources["devices"].append(rule)
+        box.run().ok()
 
 
 @every_view
