@@ -222,9 +222,10 @@ enter_rdt (struct creation *c, struct error *err)
   return result;
 }
 
-/* A dead init cannot be put into a cgroup: then why it died is the reason, not what systemd or the kernel said.  */
+/* A dead init cannot be put into a cgroup or be given a device: then why it died is the reason, not what systemd or the
+ * kernel said.  */
 static int
-why_not_cgroup (struct creation *c, int result, struct error *err)
+why_not (struct creation *c, int result, struct error *err)
 {
   if (fd_wait_readable (c->launch.pidfd, 0) < 0)
     return result;
@@ -250,7 +251,7 @@ start_init (struct creation *c, struct error *err)
   if (result < 0 || (result = launch_meet (c->arena, &c->launch, err)) < 0)
     return result;
   if ((!v2 && (result = make_cgroup (c, err)) < 0) || (result = limit_cgroup (c, err)) < 0)
-    return why_not_cgroup (c, result, err);
+    return why_not (c, result, err);
   if ((result = enter_rdt (c, err)) < 0)
     return result;
   if (cloned)
@@ -276,7 +277,7 @@ move_devices (struct creation *c, struct error *err)
     return 0;
   if ((result = launch_open_network (&c->launch, &netns, err)) < 0
       || (result = net_devices_move (c->arena, c->p.spec, netns, &c->devices, err)) < 0)
-    return result;
+    return why_not (c, result, err);
   return launch_send (&c->launch, PLAN_PHASE_NETWORK, -1, err);
 }
 
