@@ -138,6 +138,15 @@ def forking_bundle(box):
     report(box)
 
 
+def plain_bundle(box):
+    """One whose init has to wait for next to nothing."""
+    box.linux["namespaces"] = namespaces("pid", "mount")
+    box.drop_mount("/sys/fs/cgroup")
+    box.config.pop("hostname")
+    box.linux["maskedPaths"] = box.linux["readonlyPaths"] = []
+    report(box)
+
+
 def terminal_bundle(box):
     box.linux["namespaces"] = namespaces("pid", "mount")
     box.drop_mount("/sys")
@@ -237,10 +246,11 @@ class Trial:
     def kill_init(self, call):
         self._try(call, [], "create", f"init killed at {call}")
 
-    def kill_runtime(self, call, command="create"):
-        """After a kill -9 of the runtime `delete --force` removes whatever it has left."""
+    def kill_runtime(self, call, command="create", wait_ms=0):
+        """After a kill -9 of the runtime `delete --force` removes whatever it has left, also when init had WAIT_MS to
+        go on to where it stops by itself."""
         what = f"{command} killed at {call}"
-        self._until(command, call.options())
+        self._until(command, [*call.options(), "-w", str(wait_ms)])
         self._check_deleted(what)
 
     def _try(self, call, options, command, what):

@@ -11,6 +11,7 @@
  *   -n N      the Nth call of the role, from 1 on; with -o, of those in that operation of the plan
  *   -o OP     index of the plan's operation (of init), as init's report says it
  *   -e ERRNO  lets it fail; without it the caller is killed with SIGKILL when it makes the call
+ *   -w MS     before it is killed the others go on for so long
  *   -h FILE   gets a line as in the log when the call was hit
  *   -m N,...  these calls answer ENOSYS to everybody, as on a kernel that does not have them; with nothing to hit or to
  *             log the command, of any kind then, is simply executed so
@@ -37,6 +38,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "plan/wire.h"
@@ -66,6 +68,7 @@ static struct
   int role; /* -1: none is hit */
   long nth, op;
   int error; /* 0: kill */
+  int wait_ms;
   int missing[MISSING_MAX];
   int missing_count;
 } wanted = { .role = -1, .op = -1 };
@@ -286,7 +289,8 @@ is_wanted (enum role role, long op)
   return (int) role == wanted.role && (wanted.op < 0 || op == wanted.op) && ++count == wanted.nth;
 }
 
-static void
+/* False: the caller is to be killed later, and waits until then.  */
+static bool
 answer (const struct seccomp_notif *call, struct seccomp_notif_resp *reply)
 {
   pid_t pid = (pid_t) call->pid;
@@ -295,40 +299,65 @@ answer (const struct seccomp_notif *call, struct seccomp_notif_resp *reply)
 
   *reply = (struct seccomp_notif_resp){ .id = call->id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
   if (is_exempt (pid, &call->data))
-    return;
+    return true;
   if (role == ROLE_INIT && report == NULL)
     find_report ();
   op = (role == ROLE_INIT || role == ROLE_CHILD) && report != NULL ? (long) report->op : -1;
   if (log_file != NULL)
     say (log_file, role, pid, op, call->data.nr);
   if (!is_wanted (role, op))
-    return;
+    return true;
   tell_hit (role, pid, op, call->data.nr);
   if (wanted.error > 0)
     {
       reply->flags = 0;
       reply->error = -wanted.error;
     }
-  else
+  else if (wanted.wait_ms == 0)
     kill (pid, SIGKILL);
+  return wanted.error > 0 || wanted.wait_ms == 0;
+}
+
+static long
+now_ms (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void
 supervise (int listener)
 {
   struct pollfd poller = { .fd = listener, .events = POLLIN };
+  pid_t held = 0; /* who is to be killed at DEADLINE */
+  long deadline = 0;
 
-  while (poll (&poller, 1, -1) > 0 || errno == EINTR)
+  for (;;)
     {
       struct seccomp_notif call = { 0 };
       struct seccomp_notif_resp reply;
+      long left = deadline - now_ms ();
 
+      if (held > 0 && left <= 0)
+        {
+          kill (held, SIGKILL);
+          held = 0;
+        }
+      if (poll (&poller, 1, held > 0 ? (int) left : -1) <= 0)
+        continue;
       if (!(poller.revents & POLLIN))
         break; /* POLLHUP: nobody is left */
       if (ioctl (listener, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
         continue; /* ENOENT: the caller has been killed meanwhile */
-      answer (&call, &reply);
-      ioctl (listener, SECCOMP_IOCTL_NOTIF_SEND, &reply);
+      if (answer (&call, &reply))
+        ioctl (listener, SECCOMP_IOCTL_NOTIF_SEND, &reply);
+      else
+        {
+          held = (pid_t) call.pid;
+          deadline = now_ms () + wanted.wait_ms;
+        }
     }
   if (log_file != NULL)
     fclose (log_file);
@@ -346,7 +375,7 @@ parse_options (int argc, char **argv)
 {
   int option;
 
-  while ((option = getopt (argc, argv, "+l:r:n:o:e:h:m:x:")) != -1)
+  while ((option = getopt (argc, argv, "+l:r:n:o:e:w:h:m:x:")) != -1)
     switch (option)
       {
       case 'l':
@@ -365,6 +394,9 @@ parse_options (int argc, char **argv)
         break;
       case 'e':
         wanted.error = atoi (optarg);
+        break;
+      case 'w':
+        wanted.wait_ms = atoi (optarg);
         break;
       case 'h':
         wanted.hit = optarg;

@@ -116,6 +116,17 @@ def test_create_is_killed(trial, part):
         trial.kill_runtime(call)
 
 
+@pytest.mark.parametrize("view", host.VIEWS)
+def test_create_is_killed_when_init_is_far(box):
+    """So far that it would wait for START, if nothing kept it from that."""
+    trial = faults.Trial(box, faults.plain_bundle)
+    calls = of(trial.learn(), "runtime")
+    names = [call.name for call in calls]
+    for call in calls[names.index("clone3") + 1:names.index("renameat")]:
+        trial.kill_runtime(call, wait_ms=int(40 * host.SLOWNESS))
+    finish(trial)
+
+
 def test_start_cannot(trial):
     fail_each(trial, fallible(own_work(trial.learn("start"))), "start")
 
