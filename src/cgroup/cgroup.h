@@ -167,6 +167,10 @@ int cgroup_freeze (struct cgroup *cgroup, bool frozen, int timeout_ms, struct er
 /* Whether it is frozen (own state, not a parent's); false where it cannot be known.  */
 bool cgroup_is_frozen (struct cgroup *cgroup);
 
+/* For who has sent SIGKILL to one of its processes: in a frozen cgroup of version 1 that only dies once all is thawed,
+ * which is done as by cgroup_freeze; version 2 needs no help.  */
+int cgroup_let_die (struct cgroup *cgroup, int timeout_ms, struct error *err);
+
 /* Sends SIG to every process in the cgroup and below it (cgroup.kill for SIGKILL where there is one).  Without
  * processes, or without a cgroup, it succeeds.  Processes killed while frozen are thawed to die.  MAY_FREEZE: for other
  * signals, too, they may stand still meanwhile, so that none that is just born is missed; only for who has the

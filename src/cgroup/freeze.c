@@ -70,6 +70,9 @@ cgroup_wait_event (int dir, const char *key, int value, int64_t deadline)
       int now = cgroup_find_key (text, key);
       if (now < 0 || now == value)
         return now < 0 ? now : 0;
+      /* Whoever kills all may have thawed what then never freezes.  */
+      if (cgroup_find_key (text, "populated") == 0)
+        return 0;
       /* The kernel holds an event back for 10 ms after the one before it (CGROUP_FILE_NOTIFY_MIN_INTV).  */
       int left = clock_left (deadline);
       int r = wait_change (fd, step <= STEP_MAX_MS && step < left ? step : left);
@@ -190,6 +193,15 @@ cgroup_freeze (struct cgroup *cgroup, bool frozen, int timeout_ms, struct error 
       return r;
     }
   return dir->hierarchy->v2 ? freeze_v2 (dir, frozen, timeout_ms, err) : freeze_v1 (dir, frozen, timeout_ms, err);
+}
+
+int
+cgroup_let_die (struct cgroup *cgroup, int timeout_ms, struct error *err)
+{
+  const struct cgroup_dir *dir = cgroup->placed ? freezer_dir (cgroup) : NULL;
+  if (dir == NULL || dir->hierarchy->v2 || !cgroup_is_frozen (cgroup))
+    return 0;
+  return freeze_v1 (dir, false, timeout_ms, err);
 }
 
 bool

@@ -131,8 +131,8 @@ int cgroup_signal (int fd, int sig, size_t *ret_count);
 /* Whether a cgroup above the v1 freezer's directory DIR, which is open, is frozen or about to.  */
 bool cgroup_parent_freezing (const struct cgroup_dir *dir);
 
-/* Waits at most until DEADLINE for KEY of the file cgroup.events in the v2 directory DIR to be VALUE.  0, -ETIMEDOUT or
- * -errno.  */
+/* Waits at most until DEADLINE for KEY of the file cgroup.events in the v2 directory DIR to be VALUE, or for the last
+ * process to be gone.  0, -ETIMEDOUT or -errno.  */
 int cgroup_wait_event (int dir, const char *key, int value, int64_t deadline);
 
 /* The value of KEY in the flat-keyed file NAME ("frozen" in cgroup.events) below DIRFD, or -errno; -ENODATA without it.

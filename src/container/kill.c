@@ -19,15 +19,6 @@ enum
   THAW_TIMEOUT_MS = 5000
 };
 
-/* In a frozen cgroup of version 1 a killed process only dies once it is thawed; version 2 needs no help.  */
-static int
-let_die (struct cgroup *cgroup, struct error *err)
-{
-  if (cgroup_directory (cgroup, "freezer") == NULL || !cgroup_is_frozen (cgroup))
-    return 0;
-  return cgroup_freeze (cgroup, false, THAW_TIMEOUT_MS, err);
-}
-
 /* PIDFD is of the first process, or -1; CGROUP may be NULL.  */
 static int
 send (const struct store_entry *entry, const struct container_state *state, struct cgroup *cgroup, int pidfd, int sig,
@@ -43,7 +34,7 @@ send (const struct store_entry *entry, const struct container_state *state, stru
         return error_set (err, ESRCH, "container not running");
       return error_sys (err, errno, "send signal %d to process %d", sig, (int) state->pid);
     }
-  return sig == SIGKILL && cgroup != NULL ? let_die (cgroup, err) : 0;
+  return sig == SIGKILL && cgroup != NULL ? cgroup_let_die (cgroup, THAW_TIMEOUT_MS, err) : 0;
 }
 
 int

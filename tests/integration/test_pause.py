@@ -93,6 +93,36 @@ def test_kill_all_of_a_paused_container(box):
 
 
 @every_view
+def test_kill_beside_pause(box):
+    """Neither waits for what the other undoes."""
+    box.process["args"] = ["/bin/sleep", "1000"]
+    for _ in range(6):
+        box.create()
+        box.start()
+        pause, kill = box.spawn("pause", box.id), box.spawn("kill", box.id, "KILL")
+        kill.wait(5 * host.SLOWNESS).ok()
+        result = pause.wait(5 * host.SLOWNESS)
+        assert result.status == 0 or "container not running" in result.err
+        box.delete("--force")
+
+
+@every_view
+def test_kill_leaves_the_others_paused(box):
+    """Those that its end does not end. With v1 it would not die."""
+    box.without_namespace("pid")
+    box.process["args"] = ["/bin/sh", "-c", "(while :; do echo x; /bin/sleep 0.01; done) & exec /bin/sleep 1000"]
+    created = box.create()
+    box.start()
+    host.until(lambda: created.out, "its first line")
+    box.call("pause", box.id).ok()
+    box.kill("KILL")
+    assert box.wait() == 137
+    assert moves(created) == (box.view == "v1")
+    box.delete("--force")
+    box.assert_clean()
+
+
+@every_view
 def test_other_signals_wait(box):
     """For whoever resumes it."""
     box.process["args"] = ["/bin/sh", "-c", "trap 'echo got it; exit 7' TERM; echo ready; "
