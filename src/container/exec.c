@@ -32,6 +32,11 @@
 #include "seccomp/seccomp.h"
 #include "spec/spec.h"
 
+enum
+{
+  END_TIMEOUT_MS = 500 /* for the first process to have ended, when what was killed with it has */
+};
+
 /* A process in the making.  */
 struct execution
 {
@@ -276,11 +281,19 @@ take_terminal (struct execution *e, struct error *err)
                                             : foreground_terminal (&e->foreground, &master, err);
 }
 
-/* Whether the first process has ended.  */
+/* Whether the first process has ended, or does so within TIMEOUT_MS.  */
 static bool
-is_over (const struct execution *e)
+is_over (const struct execution *e, int timeout_ms)
 {
-  return fd_wait_readable (e->target.pidfd, 0) == 0;
+  return fd_wait_readable (e->target.pidfd, timeout_ms) == 0;
+}
+
+/* Whether CODE is what becomes of those who enter a container that is on its way out: killed with all that are in its
+ * cgroup, nobody left to be joined, nobody born any more in its pid namespace.  */
+static bool
+is_end (int code)
+{
+  return code == -ECHILD || code == -ESRCH || code == -ENOMEM;
 }
 
 static int
@@ -301,7 +314,7 @@ execute (struct execution *e, struct error *err)
       || (r = take_terminal (e, err)) < 0
       || (r = pid_file_prepare (e->arena, options->pid_file, e->launch.pid, &e->pid_file, err)) < 0)
     return r;
-  if (is_over (e))
+  if (is_over (e, 0))
     return -ESRCH;
   if ((r = launch_send (&e->launch, PLAN_PHASE_START, -1, err)) < 0
       || (r = launch_expect (e->arena, &e->launch, PLAN_PHASE_READY, NULL, err)) < 0
@@ -335,8 +348,10 @@ container_exec (struct arena *arena, const struct thole *thole, const char *id,
     {
       launch_kill (&e.launch);
       pid_file_undo (&e.pid_file);
-      /* Then that is why, whatever failed because of it.  */
-      return is_over (&e) ? error_set (err, ESRCH, "cannot exec in a stopped container: it has ended just now") : r;
+      /* Then that is why, whatever failed because of it.  A first process ends after all others.  */
+      if (is_over (&e, is_end (r) ? END_TIMEOUT_MS : 0))
+        return error_set (err, ESRCH, "cannot exec in a stopped container: it has ended just now");
+      return r;
     }
   log_debug ("the program runs as process %d in container %s", (int) e.launch.pid, id);
   if (options->detach)

@@ -206,15 +206,14 @@ plan_op_phrase (struct arena *arena, const struct plan *plan, const struct plan_
 
   while (*p)
     {
-      size_t plain = strcspn (p, "{"), field;
+      size_t plain = strcspn (p, "{"), field = strcspn (p + plain, "}");
+      bool is_field = p[plain] != '\0';
+      const char *text = is_field ? field_text (arena, plan, op, p + plain + 1, field - 1) : "";
 
-      strbuf_add_bytes (&out, p, plain);
-      p += plain;
-      if (!*p)
-        break;
-      field = strcspn (p, "}");
-      strbuf_add (&out, field_text (arena, plan, op, p + 1, field - 1));
-      p += field + 1;
+      /* What is empty takes the space before it along.  */
+      strbuf_add_bytes (&out, p, is_field && *text == '\0' && plain > 0 ? plain - 1 : plain);
+      strbuf_add (&out, text);
+      p += plain + (is_field ? field + 1 : 0);
     }
   return strbuf_text (&out);
 }
