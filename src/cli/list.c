@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/escape.h"
 #include "base/strbuf.h"
 #include "cli/command.h"
 #include "cli/output.h"
@@ -46,6 +47,16 @@ print_row (struct strbuf *out, const table_row row, const size_t widths[COLUMNS]
   strbuf_add_char (out, '\n');
 }
 
+/* TEXT, which may be anything, in one line and without what drives a terminal.  */
+static const char *
+shown (struct arena *arena, const char *text)
+{
+  size_t size = strlen (text) * ESCAPE_MAX + 1;
+  char *out = arena_alloc (arena, size);
+  escape_text (out, size, text, ESCAPE_PLAIN);
+  return out;
+}
+
 static void
 print_table (struct strbuf *out, struct thole_state *const *states, size_t count)
 {
@@ -58,7 +69,7 @@ print_table (struct strbuf *out, struct thole_state *const *states, size_t count
       const table_row row = { state->id,
                               arena_printf (out->arena, "%d", (int) state->pid),
                               thole_status_name (state->status),
-                              state->bundle,
+                              shown (out->arena, state->bundle),
                               state->created,
                               state->owner };
       memcpy (table[i + 1], row, sizeof row);

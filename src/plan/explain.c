@@ -66,6 +66,15 @@ mounts_something (uint32_t code)
          || code == PLAN_READONLY;
 }
 
+/* Whether a destination that the image does not have was refused to be made there.  */
+static bool
+is_unmakeable (const struct failure *f)
+{
+  const struct plan_report *r = f->report;
+  return mounts_something (f->code) && (r->error == EACCES || r->error == EPERM || r->error == EROFS)
+         && (strcmp (r->what, "mkdir") == 0 || strcmp (r->what, "create") == 0);
+}
+
 static void
 add_hint (const struct failure *f, struct error *err)
 {
@@ -73,6 +82,9 @@ add_hint (const struct failure *f, struct error *err)
 
   if (f->code == PLAN_BIND && r->error == ENOENT && strcmp (r->what, "open_tree") == 0)
     error_hint (err, "the source %s does not exist on the host; create it or drop the mount", r->detail);
+  else if (is_unmakeable (f))
+    error_hint (err, "%s is not in the root file system and cannot be made there: have it contained in the image",
+                r->detail);
   else if (f->code == PLAN_MOUNT && r->error == ENODEV)
     error_hint (err, "the kernel does not know this file system type: see /proc/filesystems");
   else if (f->code == PLAN_MOUNT && r->error == ENOSPC && f->op && (f->op->mount.options & PLAN_MOUNT_COPY_UP))

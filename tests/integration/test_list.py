@@ -47,6 +47,14 @@ def test_table(three):
     assert len({line.index(line.split()[2]) for line in lines[1:]} | {lines[0].index("STATUS")}) == 1
 
 
+def test_bundle_that_would_drive_the_terminal(box):
+    box.set_probe("pause")
+    box.bundle = box.bundle.rename(box.dir / "a\nb\x1b[31m")
+    box.create()
+    lines = call(box.root).ok().out.splitlines()
+    assert len(lines) == 2 and r"a\nb\x1b[31m" in lines[1]
+
+
 @pytest.mark.parametrize("option", [["-f", "json"], ["--format", "json"], ["--format=json"]])
 def test_json(three, option):
     out = call(three[0].root, *option).ok().out
