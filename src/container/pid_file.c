@@ -19,6 +19,15 @@ write_pid (int fd, pid_t pid)
   return fd_write_all (fd, text, (size_t) snprintf (text, sizeof text, "%d", (int) pid));
 }
 
+/* A link to a file is neither followed, whoever has made it, nor replaced: it may be /dev/stdout.  */
+static bool
+is_link (const char *path)
+{
+  struct stat st;
+
+  return lstat (path, &st) == 0 && S_ISLNK (st.st_mode);
+}
+
 /* A new file with the pid, beside its place, so that who waits for it never reads half of it.  */
 static int
 make_file (struct arena *arena, struct pid_file *file)
@@ -52,7 +61,12 @@ pid_file_prepare (struct arena *arena, const char *path, pid_t pid, struct pid_f
 
   if (!path)
     return 0;
-  r = stat (path, &st) == 0 && !S_ISREG (st.st_mode) ? open_other (&file) : make_file (arena, &file);
+  if (stat (path, &st) == 0 && !S_ISREG (st.st_mode))
+    r = open_other (&file);
+  else if (is_link (path))
+    return error_set (err, ELOOP, "write the pid file %s: it is a symbolic link", path);
+  else
+    r = make_file (arena, &file);
   if (r < 0)
     return error_sys (err, r, "write the pid file %s", path);
   *ret_file = file;

@@ -363,6 +363,18 @@ def test_bad_pid_file_keeps_run_from_running(box):
     box.assert_clean()
 
 
+@pytest.mark.parametrize("target", ["file", "nothing"])
+def test_pid_file_is_a_link(box, target):
+    """As /dev/stdout can be one: neither followed nor replaced."""
+    box.set_probe("ids")
+    (box.dir / "file").write_text("old")
+    (box.dir / "link").symlink_to(target)
+    box.try_create("--pid-file", box.dir / "link").error(f"{box.dir}/link: it is a symbolic link")
+    assert (box.dir / "link").is_symlink() and (box.dir / "file").read_text() == "old"
+    assert not (box.dir / "nothing").exists()
+    box.assert_clean()
+
+
 def test_pid_file_is_a_directory(box):
     box.set_probe("ids")
     box.try_create("--pid-file", box.dir).error(str(box.dir))
