@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -15,12 +16,17 @@ every_view = pytest.mark.parametrize("view", host.VIEWS)
 needs_ps = pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps(1) here")
 
 
+def programs(box):
+    found = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in box.cgroup_procs()]
+    return [os.path.basename(line.split(b"\0")[0]).decode() for line in found]
+
+
 def family(box):
-    """A running container with three processes."""
+    """A running container with three processes, each already executing its own program."""
     box.process["args"] = ["/bin/sh", "-c", "/bin/sleep 600 & /bin/sleep 601 & wait"]
     box.create()
     box.start()
-    host.until(lambda: len(box.cgroup_procs()) == 3, "three processes")
+    host.until(lambda: [programs(box).count(name) for name in ("sh", "sleep")] == [1, 2], "three processes")
     return sorted(box.cgroup_procs())
 
 
