@@ -324,6 +324,16 @@ execute (struct execution *e, struct error *err)
   return send_pidfd (e, err);
 }
 
+/* CODE, for which ERR has the words, unless the container has ended: then that is why, whatever failed because of it.
+ * A first process ends after all others.  */
+static int
+unless_over (const struct execution *e, int code, struct error *err)
+{
+  if (!is_over (e, is_end (code) ? END_TIMEOUT_MS : 0))
+    return code;
+  return error_set (err, ESRCH, "cannot exec in a stopped container: it has ended just now");
+}
+
 int
 container_exec (struct arena *arena, const struct thole *thole, const char *id,
                 const struct thole_exec_options *options, struct error *err)
@@ -339,8 +349,10 @@ container_exec (struct arena *arena, const struct thole *thole, const char *id,
     .pid_file = PID_FILE_INIT,
   };
   int r;
-  if ((r = find_container (&e, thole, id, err)) < 0 || (r = prepare_exec (&e, err)) < 0)
+  if ((r = find_container (&e, thole, id, err)) < 0)
     return r;
+  if ((r = prepare_exec (&e, err)) < 0)
+    return unless_over (&e, r, err);
   if (!options->detach && (r = foreground_begin (&e.foreground, false, err)) < 0)
     return r;
   r = execute (&e, err);
@@ -348,10 +360,7 @@ container_exec (struct arena *arena, const struct thole *thole, const char *id,
     {
       launch_kill (&e.launch);
       pid_file_undo (&e.pid_file);
-      /* Then that is why, whatever failed because of it.  A first process ends after all others.  */
-      if (is_over (&e, is_end (r) ? END_TIMEOUT_MS : 0))
-        return error_set (err, ESRCH, "cannot exec in a stopped container: it has ended just now");
-      return r;
+      return unless_over (&e, r, err);
     }
   log_debug ("the program runs as process %d in container %s", (int) e.launch.pid, id);
   if (options->detach)
