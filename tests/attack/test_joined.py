@@ -35,7 +35,7 @@ def spied_on(user_box, **changes):
     watcher = user_box(("user", None))
     watcher.linux["uidMappings"] = watcher.linux["gidMappings"] = MAPPINGS
     watcher.capabilities(*EVERYTHING)
-    watcher.set_probe("spy 4000")
+    watcher.set_probe("spy 6000")  # the pid namespace ends with it, and whoever is in there
     created = watcher.create()
     watcher.start()
     end = time.monotonic() + 3
@@ -45,7 +45,7 @@ def spied_on(user_box, **changes):
         other.config |= changes
         other.run().ok()
     watcher.wait(20)
-    report = seen.only(created.out)["spy 4000"]
+    report = seen.only(created.out)["spy 6000"]
     assert "exe /bin/busybox" in report
     return [line for line in report if line.startswith(("exe", "cwd", "root")) and host_path(line, watcher)
             or "thole" in line]
