@@ -305,16 +305,28 @@ cgroup_check_memory (struct cgroup *cgroup, const struct spec *spec, const struc
 }
 
 int
-cgroup_apply (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources, struct error *err)
+cgroup_apply_limits (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources,
+                     struct error *err)
 {
   int r = cgroup_prepare (cgroup, spec, resources, err);
   if (r == 0)
     r = cgroup_check_memory (cgroup, spec, resources, err);
-  if (r == 0)
-    r = cgroup_perform (cgroup, spec, NULL, err);
-  if (r == 0)
-    r = cgroup_apply_devices (cgroup, spec, resources, NULL, err);
+  return r == 0 ? cgroup_perform (cgroup, spec, NULL, err) : r;
+}
+
+int
+cgroup_apply_rules (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources,
+                    struct error *err)
+{
+  int r = cgroup_apply_devices (cgroup, spec, resources, NULL, err);
   if (r == 0)
     cgroup->has_rules = true;
   return r;
+}
+
+int
+cgroup_apply (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources, struct error *err)
+{
+  int r = cgroup_apply_limits (cgroup, spec, resources, err);
+  return r == 0 ? cgroup_apply_rules (cgroup, spec, resources, err) : r;
 }

@@ -5,10 +5,11 @@
  * layout and a path, created, limited, joined, and in the end removed.  cgroup_save says in one line what has to be
  * kept in the container's state; cgroup_load makes the struct again from that line, without looking at the host.
  *
- * Order at creation.  v2: cgroup_create, clone3 with CLONE_INTO_CGROUP (cgroup_clone_fd), cgroup_apply while init is
- * already mounting.  v1: all of it while init is mounting, then cgroup_join.  A cold write to cgroup.procs waits for an
- * RCU grace period of about 10 ms, so it is done beside init's work and never twice.  What a process used before it
- * joined stays charged to its old cgroup, so a small memory limit does not stop init from setting up.
+ * Order at creation.  v2: cgroup_create, cgroup_apply_limits, clone3 with CLONE_INTO_CGROUP (cgroup_clone_fd), and
+ * cgroup_apply_rules while init is already mounting.  v1: all of it while init is mounting, then cgroup_join.  A cold
+ * write to cgroup.procs waits for an RCU grace period of about 10 ms, so it is done beside init's work and never twice.
+ * What a process used before it joined stays charged to its old cgroup, so a small memory limit does not stop init from
+ * setting up.
  *
  * Directories are held open from creation on: limits, joining and freezing act on descriptors, not on paths.
  *
@@ -143,6 +144,13 @@ int cgroup_create (struct cgroup *cgroup, const struct spec *spec, const struct 
  * on each other (limit and swap, quota and period) are expected together.  */
 int cgroup_apply (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources,
                   struct error *err);
+
+/* The first half of it, and the other: the limits, and the device rules, whose program takes the kernel time to check.
+ */
+int cgroup_apply_limits (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources,
+                         struct error *err);
+int cgroup_apply_rules (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources,
+                        struct error *err);
 
 /* Changes the limits that RESOURCES names, and the device rules if it has some; all else stays.  If one is refused,
  * what was changed is put back.  SPEC gives positions for messages and may be NULL.  */

@@ -4,9 +4,9 @@
  *
  *   1. everything that can be known is checked, and the plan made (prepare.c);
  *   2. the directory in the store and the record that tells of the cgroup;
- *   3. v2: the cgroup, so that init is born in it;
+ *   3. v2: the cgroup with its limits, so that init is born in it;
  *   4. init;
- *   5. beside init's work: v1 cgroups, all limits, resctrl, network devices, the seccomp filter;
+ *   5. beside init's work: v1 cgroups, device rules, resctrl, network devices, the seccomp filter;
  *   6. the conversation: terminal, hooks, ready; the pid is written beside the pid file;
  *   7. the record becomes state.json, the pid file gets its name.
  *
@@ -158,13 +158,13 @@ make_cgroup (struct creation *c, struct error *err)
         error_context (err, "%s", spec_where (c->arena, c->p.spec, resources));
       error_hint (err, "have a cgroup delegated, or drop the limits: without them --rootless=true or auto needs none");
     }
-  return result;
+  return result < 0 ? result : cgroup_apply_limits (c->p.cgroup, c->p.spec, resources, err);
 }
 
 static int
-limit_cgroup (struct creation *c, struct error *err)
+rule_cgroup (struct creation *c, struct error *err)
 {
-  return c->p.cgroup ? cgroup_apply (c->p.cgroup, c->p.spec, resources_of (c), err) : 0;
+  return c->p.cgroup ? cgroup_apply_rules (c->p.cgroup, c->p.spec, resources_of (c), err) : 0;
 }
 
 /* The record with what is known now: init's pid, and which cgroups were made.  */
@@ -250,7 +250,7 @@ start_init (struct creation *c, struct error *err)
   result = launch_start (&c->launch, listener, v2 ? cgroup_clone_fd (c->p.cgroup) : -1, c->entry.fd, &cloned, err);
   if (result < 0 || (result = launch_meet (c->arena, &c->launch, err)) < 0)
     return result;
-  if ((!v2 && (result = make_cgroup (c, err)) < 0) || (result = limit_cgroup (c, err)) < 0)
+  if ((!v2 && (result = make_cgroup (c, err)) < 0) || (result = rule_cgroup (c, err)) < 0)
     return why_not (c, result, err);
   if ((result = enter_rdt (c, err)) < 0)
     return result;
