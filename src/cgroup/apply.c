@@ -323,10 +323,3 @@ cgroup_apply_rules (struct cgroup *cgroup, const struct spec *spec, const struct
     cgroup->has_rules = true;
   return r;
 }
-
-int
-cgroup_apply (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources, struct error *err)
-{
-  int r = cgroup_apply_limits (cgroup, spec, resources, err);
-  return r == 0 ? cgroup_apply_rules (cgroup, spec, resources, err) : r;
-}

@@ -78,7 +78,8 @@ int cgroup_new (struct arena *arena, const struct cgroup_host *host, const char 
  * name.  -ENOTCONN if there is no systemd to ask.
  *
  * A scope begins with a process, so the order is another: clone3, cgroup_start_unit with init in it, cgroup_create for
- * the hierarchies that systemd leaves out, cgroup_apply, cgroup_join.  cgroup_remove stops the unit.  */
+ * the hierarchies that systemd leaves out, cgroup_apply_limits and _rules, cgroup_join.  cgroup_remove stops
+ * the unit.  */
 int cgroup_new_unit (struct arena *arena, const struct cgroup_host *host, const char *cgroups_path, const char *id,
                      bool user, unsigned timeout_s, struct cgroup **ret_cgroup, struct error *err);
 
@@ -139,16 +140,13 @@ int cgroup_start_unit (struct cgroup *cgroup, const struct spec *spec, const str
 int cgroup_create (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources,
                    struct error *err);
 
-/* Writes every limit of RESOURCES, and the device rules (v1: lists; v2: a program; the default devices of
- * config-linux.md#default-devices are always allowed).  RESOURCES is the whole of what shall hold: members that depend
- * on each other (limit and swap, quota and period) are expected together.  */
-int cgroup_apply (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources,
-                  struct error *err);
-
-/* The first half of it, and the other: the limits, and the device rules, whose program takes the kernel time to check.
- */
+/* Writes every limit of RESOURCES, which is the whole of what shall hold: members that depend on each other (limit and
+ * swap, quota and period) are expected together.  */
 int cgroup_apply_limits (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources,
                          struct error *err);
+
+/* Sets the device rules of RESOURCES (v1: lists, of a new cgroup by cgroup_apply_limits; v2: a program, which takes the
+ * kernel some time to check); the default devices of config-linux.md#default-devices are always allowed.  */
 int cgroup_apply_rules (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources,
                         struct error *err);
 

@@ -210,7 +210,7 @@ cgroup_device_changes (struct arena *arena, const struct device_rules *lists, co
 /* ---- translation ----------------------------------------------------------------------------------------------------
  */
 
-/* For a new cgroup; cgroup_apply finds the changes itself for others.  */
+/* For a new cgroup; cgroup_apply_rules finds the changes itself for others.  */
 int
 emit_devices_v1 (struct emission *emission, const void *member)
 {

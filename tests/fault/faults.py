@@ -148,11 +148,8 @@ def plain_bundle(box):
 
 
 def terminal_bundle(box):
-    box.linux["namespaces"] = namespaces("pid", "mount")
+    plain_bundle(box)
     box.drop_mount("/sys")
-    box.drop_mount("/sys/fs/cgroup")
-    box.linux["maskedPaths"] = box.linux["readonlyPaths"] = []
-    box.config.pop("hostname")
     box.process.update(terminal=True, consoleSize={"height": 10, "width": 20})
     box.set_probe("tty", "ids", "pids", "stat /dev/console", "ls /proc/self/fd")
 
@@ -162,9 +159,7 @@ NOTICE = "notify READY=1"
 
 def notifying_bundle(box):
     """One whose program says that it is ready."""
-    box.linux["namespaces"] = namespaces("pid", "mount")
-    box.config.pop("hostname")
-    box.linux["maskedPaths"] = box.linux["readonlyPaths"] = []
+    plain_bundle(box)
     box.set_probe(NOTICE, "ids", "env", "ls /proc/self/fd", "ls /run/notify", seen.MOUNTS)
 
 

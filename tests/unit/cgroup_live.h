@@ -127,6 +127,14 @@ load_again (struct cgroup *cgroup)
   return loaded;
 }
 
+/* Limits and device rules, as creating a container sets them one after the other.  */
+static inline int
+apply_all (struct cgroup *cgroup, const struct spec *spec, const struct spec_resources *resources, struct error *err)
+{
+  int r = cgroup_apply_limits (cgroup, spec, resources, err);
+  return r == 0 ? cgroup_apply_rules (cgroup, spec, resources, err) : r;
+}
+
 static inline void
 remove_cgroup (struct cgroup *cgroup)
 {

@@ -153,7 +153,7 @@ fork_bomb_is_killed (void **state)
   struct spec_pids pids = { .limit = { true, 50 } };
   struct spec_resources resources = { .pids = &pids };
   struct cgroup *cgroup = create_cgroup (own_name (""), &resources);
-  OK (cgroup_apply (cgroup, NULL, &resources, &view.err));
+  OK (apply_all (cgroup, NULL, &resources, &view.err));
   pid_t pid = start_in (cgroup, fork_for_ever);
   poll (NULL, 0, 50);
   OK (cgroup_kill (cgroup, SIGKILL, true, &view.err));

@@ -24,7 +24,7 @@ v1_limits_are_written (void **state)
   struct spec_resources limits = resources;
   if (access (weight, F_OK) < 0)
     limits.block_io = NULL; /* no BFQ in this kernel */
-  OK (cgroup_apply (cgroup, NULL, &limits, &view.err));
+  OK (apply_all (cgroup, NULL, &limits, &view.err));
   assert_string_equal (read_file (cgroup, "memory", "memory.limit_in_bytes"), "67108864");
   assert_string_equal (read_file (cgroup, "memory", "memory.memsw.limit_in_bytes"), "134217728");
   assert_string_equal (read_file (cgroup, "cpu", "cpu.shares"), "512");
@@ -40,7 +40,7 @@ v1_limits_are_written (void **state)
     {
       struct spec_memory changed = { .limit = { true, sizes[i] }, .swap = { true, 2 * sizes[i] } };
       struct spec_resources update = { .memory = &changed };
-      OK (cgroup_apply (cgroup, NULL, &update, &view.err));
+      OK (apply_all (cgroup, NULL, &update, &view.err));
       assert_int_equal (atoll (read_file (cgroup, "memory", "memory.limit_in_bytes")), sizes[i]);
       assert_int_equal (atoll (read_file (cgroup, "memory", "memory.memsw.limit_in_bytes")), 2 * sizes[i]);
     }
@@ -78,7 +78,7 @@ v2_limits_are_written (void **state)
                                     "\"unified\":{\"memory.high\":\"33554432\",\"memory.oom.group\":\"1\"}");
   const struct spec_resources *resources = spec->linux_->resources;
   struct cgroup *cgroup = create_cgroup (own_name ("/a/b"), resources);
-  OK (cgroup_apply (cgroup, spec, resources, &view.err));
+  OK (apply_all (cgroup, spec, resources, &view.err));
   assert_string_equal (read_file (cgroup, NULL, "memory.max"), "67108864");
   assert_string_equal (read_file (cgroup, NULL, "memory.low"), "33554432");
   assert_string_equal (read_file (cgroup, NULL, "memory.high"), "33554432");
@@ -91,7 +91,7 @@ v2_limits_are_written (void **state)
 
   spec = decode ("\"memory\":{\"limit\":-1,\"swap\":-1},\"cpu\":{\"quota\":-1,\"period\":50000},"
                  "\"pids\":{\"limit\":-1}");
-  OK (cgroup_apply (cgroup, spec, spec->linux_->resources, &view.err));
+  OK (apply_all (cgroup, spec, spec->linux_->resources, &view.err));
   assert_string_equal (read_file (cgroup, NULL, "memory.max"), "max");
   assert_string_equal (read_file (cgroup, NULL, "cpu.max"), "max 50000");
   assert_string_equal (read_file (cgroup, NULL, "pids.max"), "max");
@@ -130,7 +130,7 @@ refused_limit_says_why (void **state)
     return;
   const struct spec *spec = decode ("\"cpu\":{\"shares\":2,\n\"cpus\":\"4096-4097\"}");
   struct cgroup *cgroup = create_cgroup (own_name (""), spec->linux_->resources);
-  assert_true (cgroup_apply (cgroup, spec, spec->linux_->resources, &view.err) < 0);
+  assert_true (apply_all (cgroup, spec, spec->linux_->resources, &view.err) < 0);
   if (strstr (view.err.message, "linux.resources.cpu.cpus (config.json:3:8): write \"4096-4097\" to ") == NULL)
     fail_msg ("%s", view.err.message);
   remove_cgroup (cgroup);
@@ -161,7 +161,7 @@ memory_limit_holds (void **state)
   counter = mmap (NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   const struct spec *spec = decode ("\"memory\":{\"limit\":16777216,\"swap\":16777216}");
   struct cgroup *cgroup = create_cgroup (own_name (""), spec->linux_->resources);
-  OK (cgroup_apply (cgroup, spec, spec->linux_->resources, &view.err));
+  OK (apply_all (cgroup, spec, spec->linux_->resources, &view.err));
   assert_killed (start_in (cgroup, eat_memory));
   assert_int_equal (atomic_load (counter), 0);
   remove_cgroup (cgroup);
@@ -178,13 +178,13 @@ limit_below_usage_is_refused (void **state)
   counter = mmap (NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   const struct spec *spec = decode ("\"memory\":{\"limit\":67108864,\"swap\":67108864}");
   struct cgroup *cgroup = create_cgroup (own_name (""), spec->linux_->resources);
-  OK (cgroup_apply (cgroup, spec, spec->linux_->resources, &view.err));
+  OK (apply_all (cgroup, spec, spec->linux_->resources, &view.err));
   pid_t pid = start_in (cgroup, eat_memory);
   for (int i = 0; i < TIMEOUT_MS && atomic_load (counter) == 0; i++)
     poll (NULL, 0, 1);
   assert_int_equal (atomic_load (counter), 1);
   spec = decode ("\"memory\":{\"limit\":8388608,\"swap\":8388608,\"checkBeforeUpdate\":true}");
-  assert_int_equal (cgroup_apply (cgroup, spec, spec->linux_->resources, &view.err), -EBUSY);
+  assert_int_equal (apply_all (cgroup, spec, spec->linux_->resources, &view.err), -EBUSY);
   assert_non_null (strstr (view.err.message, "linux.resources.memory.limit (config.json:2:"));
   assert_int_equal (kill (pid, 0), 0);
   assert_int_equal (waitpid (pid, NULL, WNOHANG), 0);
@@ -216,7 +216,7 @@ pids_limit_holds (void **state)
   struct spec_pids pids = { .limit = { true, 5 } };
   struct spec_resources resources = { .pids = &pids };
   struct cgroup *cgroup = create_cgroup (own_name (""), &resources);
-  OK (cgroup_apply (cgroup, NULL, &resources, &view.err));
+  OK (apply_all (cgroup, NULL, &resources, &view.err));
   int status = wait_for (start_in (cgroup, fork_until_refused));
   assert_true (WIFEXITED (status));
   assert_int_equal (WEXITSTATUS (status), 4);
@@ -241,7 +241,7 @@ huge_pages_on_v2 (void **state)
   struct spec_hugepage_limit limit = { .page_size = "2MB", .limit = { true, 4 << 20 } };
   struct spec_resources resources = { .hugepage_limits = { &limit, 1 } };
   struct cgroup *cgroup = create_cgroup (own_name ("/deeper"), &resources);
-  OK (cgroup_apply (cgroup, NULL, &resources, &view.err));
+  OK (apply_all (cgroup, NULL, &resources, &view.err));
   assert_string_equal (read_file (cgroup, "hugetlb", "hugetlb.2MB.max"), "4194304");
   assert_string_equal (read_file (cgroup, "hugetlb", "hugetlb.2MB.rsvd.max"), "4194304");
   remove_cgroup (cgroup);
@@ -317,16 +317,16 @@ device_rules_hold (void **state)
   };
   struct spec_resources resources = { .devices = { rules, 2 } }, update = { .devices = { changed, 2 } };
   struct cgroup *cgroup = create_cgroup (own_name (""), &resources);
-  OK (cgroup_apply (cgroup, NULL, &resources, &view.err));
+  OK (apply_all (cgroup, NULL, &resources, &view.err));
   assert_exits (cgroup, use_devices, 0);
-  OK (cgroup_apply (cgroup, NULL, &resources, &view.err)); /* once more is the same */
+  OK (apply_all (cgroup, NULL, &resources, &view.err)); /* once more is the same */
   assert_exits (cgroup, use_devices, 0);
-  OK (cgroup_apply (cgroup, NULL, &update, &view.err)); /* in the place of the first, not beside it */
+  OK (apply_all (cgroup, NULL, &update, &view.err)); /* in the place of the first, not beside it */
   assert_exits (cgroup, use_most_devices, 0);
 
   /* By an invocation that knows the cgroup from the state only.  */
   cgroup = load_again (cgroup);
-  OK (cgroup_apply (cgroup, NULL, &resources, &view.err));
+  OK (apply_all (cgroup, NULL, &resources, &view.err));
   assert_exits (cgroup, use_devices, 0);
   remove_cgroup (cgroup);
 }
@@ -339,11 +339,11 @@ everything_may_be_allowed (void **state)
   struct spec_resources resources = { .devices = { all, 1 } };
   int outside = use_devices ();
   struct cgroup *cgroup = create_cgroup (own_name (""), &resources);
-  OK (cgroup_apply (cgroup, NULL, &resources, &view.err));
+  OK (apply_all (cgroup, NULL, &resources, &view.err));
   assert_exits (cgroup, use_devices, outside);
-  OK (cgroup_apply (cgroup, NULL, NULL, &view.err)); /* the default rules */
+  OK (apply_all (cgroup, NULL, NULL, &view.err)); /* the default rules */
   assert_exits (cgroup, use_devices, 1 << 4);
-  OK (cgroup_apply (cgroup, NULL, &resources, &view.err));
+  OK (apply_all (cgroup, NULL, &resources, &view.err));
   assert_exits (cgroup, use_devices, outside);
   remove_cgroup (cgroup);
 }
@@ -360,12 +360,12 @@ rules_change_with_children (void **state)
   struct spec_resources resources = { .devices = { kmsg, 2 } };
   const char *path = own_name ("");
   struct cgroup *cgroup = create_cgroup (path, NULL);
-  OK (cgroup_apply (cgroup, NULL, NULL, &view.err));
+  OK (apply_all (cgroup, NULL, NULL, &view.err));
   for_each_directory (arena_printf (&view.arena, "%s/child", path), make_directory);
   cgroup = load_again (cgroup);
-  OK (cgroup_apply (cgroup, NULL, &resources, &view.err));
+  OK (apply_all (cgroup, NULL, &resources, &view.err));
   assert_exits (cgroup, use_devices, 0);
-  OK (cgroup_apply (cgroup, NULL, NULL, &view.err));
+  OK (apply_all (cgroup, NULL, NULL, &view.err));
   assert_exits (cgroup, use_devices, 1 << 4);
   remove_cgroup (cgroup);
 }
@@ -375,7 +375,7 @@ no_rules_are_the_default_ones (void **state)
 {
   (void) state;
   struct cgroup *cgroup = create_cgroup (own_name (""), NULL);
-  OK (cgroup_apply (cgroup, NULL, NULL, &view.err));
+  OK (apply_all (cgroup, NULL, NULL, &view.err));
   assert_exits (cgroup, use_devices, 1 << 4); /* kmsg cannot be read either */
   remove_cgroup (cgroup);
 }

@@ -12,7 +12,7 @@ placed_and_removed (void **state)
   assert_int_equal (count_directories (path), 0);
   struct cgroup *cgroup = create_cgroup (path, NULL);
   assert_int_equal (count_directories (path), view.host->count);
-  OK (cgroup_apply (cgroup, NULL, NULL, &view.err));
+  OK (apply_all (cgroup, NULL, NULL, &view.err));
   pid_t pid = start_in (cgroup, run_for_ever);
   assert_placed (pid, path);
 

@@ -144,9 +144,9 @@ refused_device_puts_back (void **state)
     return;
   const char *top = own_name ("");
   struct cgroup *parent = create_cgroup (top, NULL);
-  OK (cgroup_apply (parent, NULL, NULL, &view.err)); /* the default devices */
+  OK (apply_all (parent, NULL, NULL, &view.err)); /* the default devices */
   struct cgroup *cgroup = create_cgroup (arena_printf (&view.arena, "%s/x", top), NULL);
-  OK (cgroup_apply (cgroup, NULL, NULL, &view.err));
+  OK (apply_all (cgroup, NULL, NULL, &view.err));
   OK (update (cgroup, "{\"pids\":{\"limit\":9}}"));
   char before[4096], after[4096];
   const char *list = arena_printf (&view.arena, "%s/devices.list", cgroup_directory (cgroup, "devices"));
